@@ -376,6 +376,54 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, model: Restorer) -> Non
         footage.restore(made, tmp_path / "x.mp4", model, NOTHING)
 
 
+def stated(path: Path) -> list[Fraction]:
+    """The times of the frames that our reader gives."""
+    clip = clips.look(path)
+    return [frame.pts * clip.time_base for frame in clips.frames(clip)]
+
+
+@pytest.mark.parametrize(("codec", "options"), [("libx264", {}), ("libx264", {"bf": "0"}), ("mpeg4", {"bf": "2"})])
+def test_avi_gives_each_frame_the_place_that_it_has(codec: str, options: dict[str, str], tmp_path: Path, model: Restorer) -> None:
+    source = make(tmp_path / "a.avi", codec, options=options, times=range(COUNT), time_base=Fraction(1, 25))
+    assert stated(source) == [Fraction(number, 25) for number in range(COUNT)]
+    assert stated(again(source, model, "a.mkv")) == stated(source)
+
+
+def test_avi_is_written_at_the_clips_rate(tmp_path: Path, model: Restorer) -> None:
+    gaps = [0, 40, 80, 200, 240, 700, 740]
+    source = make(tmp_path / "a.mkv", time_base=Fraction(1, 1000), times=gaps)
+    written = again(source, model, "a.avi")
+    with av.open(str(written)) as file:
+        assert file.streams.video[0].average_rate == 25
+    assert np.abs(np.array(stated(written)) - np.array(gaps) / 1000).max() < 0.0201
+    # MPEG states no time for each frame, and AVI none that its rate does not have.
+    uneven = make(tmp_path / "b.mkv", time_base=Fraction(1, 1000), times=[0, 1, 2, 3, 4, 400, 440, 480])
+    for clip, ending in ((source, ".mpg"), (uneven, ".mpg"), (uneven, ".avi")):
+        with pytest.raises(FileError, match="holds frames at an even rate alone, and these are not"):
+            again(clip, model, f"c{ending}")
+        assert not (tmp_path / f"again-c{ending}").exists()
+
+
+def test_alpha_that_would_be_lost_is_refused(tmp_path: Path, model: Restorer) -> None:
+    for codec, name in (("libvpx-vp9", "a.webm"), ("libvpx", "b.webm")):
+        source = make(tmp_path / name, codec, "yuva420p", time_base=Fraction(1, 1000), options={"auto-alt-ref": "0"}, count=3)
+        with pytest.raises(FileError, match=f"transparency beside vp[89] would be lost; convert it first .ffmpeg -c:v {codec} "):
+            footage.restore(source, tmp_path / "out.mkv", model, NOTHING)
+    source = make(tmp_path / "c.mkv", "ffv1", "yuva420p", time_base=Fraction(1, 1000), count=3)
+    with pytest.raises(FileError, match="WebM cannot hold these frames"):
+        again(source, model, "c.webm")
+    cut = restorer.load("cutout")
+    for how in ({}, {"background": "red"}):
+        with pytest.raises(OptionError, match="its frames are transparent in part and stay so"):
+            footage.restore(source, tmp_path / "out.mkv", cut, cut.settings(**how))
+
+
+def test_a_name_may_be_as_long_as_names_are(tmp_path: Path, model: Restorer) -> None:
+    source = make(tmp_path / "a.mkv", "ffv1", time_base=Fraction(1, 1000), count=2)
+    target = again(source, model, f"{'n' * 245}.mkv")
+    assert sorted(tmp_path.iterdir()) == sorted([source, target])
+
+
 def test_the_source_is_never_touched(tmp_path: Path, model: Restorer) -> None:
     source = make(tmp_path / "a.mp4")
     content = source.read_bytes()

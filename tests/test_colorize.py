@@ -387,6 +387,29 @@ def test_between_two_hints_a_place_has_the_colour_of_one_of_them() -> None:
     assert (np.abs(even[32, :, 0]) > 10).mean() > 0.7
 
 
+def test_all_of_a_scribble_counts_as_hints_and_a_spot_of_another_colour_in_it() -> None:
+    red, blue = (20.0, 12.0), (2.0, -30.0)
+    rows, columns = (each.ravel() + 0.5 for each in np.mgrid[4:60, 4:44])
+    scribble = np.column_stack([rows, columns, *np.broadcast_to(np.array([red]).T, (2, rows.size))]).astype(np.float32)
+    spot = np.array([[58.5, 40.5, *blue]], np.float32)
+    hints = np.concatenate([scribble, spot])
+    share = hinting.trusted(np.zeros((64, 64), np.float32), 1.0, hints)
+    away = [np.hypot(np.arange(64) - y, 50 - x) for y, x in hints[:, :2]]
+    np.testing.assert_allclose(share[:, 50], np.exp(-np.min(np.square(away), axis=0) / (2 * 4.0**2)), atol=1e-5)
+    even = spreading.propagated(np.full((64, 64), 50, np.float32), np.zeros((64, 64, 2), np.float32), hints)
+    assert np.abs(even[10, 10] - red).max() < 2
+    assert even[58, 40, 1] < 0
+    # However many colours there are, they become few hints.
+    many = np.concatenate([scribble[:, :2], np.random.default_rng(0).normal(0, 30, (len(scribble), 2))], axis=1)
+    assert len(spreading._thinned(many.astype(np.float32))) <= spreading.MOST
+
+
+def test_variants_do_not_go_beyond_the_last_proposal() -> None:
+    assert len(ColorizeSettings(variants=3, draw=97).each()) == 3
+    with pytest.raises(OptionError, match=r"^3 variants from draw 98 on go beyond the last proposal, 99$"):
+        ColorizeSettings(variants=3, draw=98)
+
+
 def test_levins_optimisation_spreads_hints_to_edges_of_the_light() -> None:
     pytest.importorskip("scipy")
     light = np.full((20, 30), 20, np.float32)

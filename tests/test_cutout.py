@@ -255,6 +255,8 @@ def test_a_picture_that_is_transparent_stays_so_unless_asked(model: Restorer, tm
     assert filled[:, :70].max() == 0
     np.testing.assert_array_equal(filled[:, 70:], PICTURE[:, 70:])
     assert model.restore(own, crop=True).shape == (120, 90, 4)
+    np.testing.assert_array_equal(model.restore(own, crop=True, background="black"), filled[:, 70:])
+    assert model.details(own, strength=0.5).facts["share"] == pytest.approx(90 / 160, abs=0.01)
     # A hand mends it as any other; only what is transparent in the file has no colours to bring back.
     low = np.zeros((120, 160), np.uint8)
     low[60:] = 255
@@ -291,6 +293,12 @@ def test_what_is_painted_is_added_and_what_is_erased_is_gone(model: Restorer, tm
     assert (added[:20, :30, 3] == 255).all()
     np.testing.assert_array_equal(added[:20, :30, :3], PICTURE[:20, :30])
     np.testing.assert_array_equal(added[100:, 130:, 3], 128)
+    # Where nothing is found, there is what was painted, and strength leaves some of the rest.
+    nothing = {"not_point": [(x, y) for x in (20, 80, 140) for y in (20, 60, 100)]}
+    for how, share in ({"add": masks["add"]}, 0.06), ({"strength": 0.25}, 0.75):
+        facts = model.details(np.full_like(PICTURE, 128), **nothing, **how).facts
+        assert facts["share"] == pytest.approx(share, abs=0.02)
+        assert (facts["warning"] is None) is ("add" in how)
     apart = slice(30, 90), slice(0, 160)
     np.testing.assert_array_equal(added[apart][..., 3], plain[apart][..., 3])
     # A mask of another size is scaled; where both are painted, it is gone.

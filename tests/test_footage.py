@@ -14,7 +14,7 @@ from PIL import Image as PillowImage
 
 import pellucid
 from pellucid import cli, diagnosis, footage, images, restorer, scenes
-from pellucid.errors import OptionError
+from pellucid.errors import ImageError, OptionError
 from pellucid.files import clips
 from pellucid.maps import Curve
 from pellucid.restorer import Restorer
@@ -327,6 +327,15 @@ def test_masked_frames_keep_their_masks_and_what_lies_under_them_has_no_say() ->
     for one, other in zip(*found, strict=True):
         np.testing.assert_array_equal(one.compressed(), other.compressed())
         assert rough(one) < 0.5 * rough(FRAMES[0])
+
+
+def test_frames_of_another_size_or_dtype_are_one_clear_line() -> None:
+    first = np.zeros((20, 24, 3), np.uint8)
+    for other in (first[1:], first[..., 0], first.astype(np.uint16)):
+        with pytest.raises(
+            ImageError, match=r"^frame 1 is an array .* of uint\d+, and those before it are \(20, 24, 3\) of uint8: "
+        ):
+            list(pellucid.denoise(iter([first, other]), model="photo-fast"))
 
 
 def test_frames_take_a_range_and_may_come_in_one_buffer() -> None:

@@ -59,6 +59,14 @@ def test_the_command_writes_dng_pictures_and_resumes(tmp_path: Path, capsys: pyt
     assert "skipped 2" in capsys.readouterr().err
 
 
+def test_a_range_is_refused_for_a_mosaic(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = written(tmp_path / "a.dng", taken(scene(), gain=1e-3))
+    for text in ("dtype", "0:100"):
+        assert cli.main(["denoise", str(source), "--range", text]) == 1
+        assert "states itself which values are black and white; leave the range out" in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == [source]
+
+
 def test_a_picture_without_a_mosaic_is_developed_and_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = tmp_path / "a.dng"
     tags = of_a_camera(65535)

@@ -49,6 +49,20 @@ def test_what_changes_from_frame_to_frame_is_of_the_gate_however_the_camera_goes
     assert max(np.diff(each, axis=0).std() for each in left.values()) < 0.2 * np.diff(gate, axis=0).std()
 
 
+def test_a_long_reel_takes_no_more_memory_than_a_short_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reels, "COLOURS", 40_000)
+    rng = np.random.default_rng(0)
+    reel = reels.Reel()
+    for _ in range(400):
+        reel.add(rng.random((24, 32, 3), np.float32))
+    kept = [part for part in reel._colours if len(part)]
+    assert sum(part.nbytes for part in kept) <= 40_000
+    assert all(part.base is None for part in kept)
+    # All of its frames have the same say.
+    assert len(kept) == 34
+    assert max(map(len, kept)) <= 2 * min(map(len, kept))
+
+
 @pytest.mark.parametrize("camera", list(CAMERAS))
 def test_a_steady_camera_goes_its_way(camera: str) -> None:
     path = CAMERAS[camera][:, None] + np.random.default_rng(3).normal(0, 0.02, (COUNT, 1))

@@ -129,6 +129,27 @@ def test_the_mosaic_is_kept_of_raw_files_alone(picture: Path, capsys: Any) -> No
     assert working.takes_mosaics(model, FileSettings(), model.settings(best=True))
 
 
+def test_the_model_of_mosaics_is_named_by_nobody(picture: Path, capsys: Any) -> None:
+    assert refused(["denoise", "--model", "raw", picture], capsys).endswith("leave --model out")
+    with pytest.raises(
+        OptionError, match=r"^model 'raw' is what pellucid\.denoise takes by itself where a picture needs it; leave"
+    ):
+        pellucid.denoise(picture, model="raw")
+
+
+@pytest.mark.parametrize(
+    "given", [["denoise", ""], ["denoise", "a.png", "--out", ""], ["denoise", "a.png", "--out="], ["pack", "", "-o", "x"]]
+)
+def test_an_empty_argument_is_no_folder(given: list[str], tmp_path: Path, picture: Path, monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.chdir(picture.parent)
+    before = sorted(picture.parent.iterdir())
+    with pytest.raises(SystemExit) as ended:
+        cli.main(given)
+    assert ended.value.code == 2
+    assert "is empty; was a variable not set?" in capsys.readouterr().err
+    assert sorted(picture.parent.iterdir()) == before
+
+
 BESIDE = [(row.name, name) for row in commands().values() for name in (*row.settings.BESIDE, "confidence")]
 
 

@@ -22,7 +22,7 @@ from pellucid.families import FAMILIES, names
 from pellucid.images import Image, Range
 from pellucid.restorer import Restorer
 from pellucid.steps import Steps
-from pellucid.tasks import Task
+from pellucid.tasks import Task, way
 from pellucid.tasks.settings import ClipSettings, Settings, check_type
 from pellucid.views import View
 
@@ -286,6 +286,11 @@ def of_task(task: Task) -> Callable[..., Any]:
         **settings: Any,
     ) -> Any:
         kept = _kept(model)
+        by = way(kept.task)
+        if by is not None:
+            raise OptionError(
+                f"model {str(model)!r} is what pellucid.{by.name} takes by itself where a picture needs it; leave it out"
+            )
         if kept.task is not task:
             raise OptionError(f"model {str(model)!r} is for another task: pellucid.{kept.task.name} takes it")
         return _restored(kept, image, range, axes, kept.settings(**settings), out, clip, overwrite=overwrite)

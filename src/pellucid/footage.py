@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import time
 from collections import deque
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 
 from pellucid import __version__, depths, diagnosis, files, images, ranges, regular, saving, scenes, stacks, windows
 from pellucid.chains import Chain
-from pellucid.errors import FileError, OptionError
+from pellucid.errors import FileError, ImageError, OptionError
 from pellucid.files import clips, encoders, joining, yuv
 from pellucid.files.clips import Clip, Frame, Span
 from pellucid.files.yuv import Layout, Planes
@@ -52,6 +53,9 @@ Areas = Callable[[Image], tuple[NDArray[np.float32] | None, tuple[str, ...]]]
 
 PARTS = "pellucid clip 1"
 """The first word of the plan in a folder of segments: only such a folder is ever emptied."""
+
+LONGEST_NAME = 255
+"""Bytes of a file's name at most, as the usual file systems have it."""
 
 LONGEST_PLAN = 1 << 16
 """Bytes of such a plan at most."""
@@ -111,6 +115,7 @@ def restore(
     survey = _surveyed(clip, span, line, told)
     clip = survey.clip
     rate = _encoded_rate(clip)
+    joining.check_times(clip, container, rate, survey.times)
     choice = encoders.chosen(
         container,
         clip.codec,
@@ -199,9 +204,18 @@ def each(
 def _taken(frames: Iterator[Any], given: deque[NDArray[Any]]) -> Iterator[NDArray[Any]]:
     """The frames as arrays, which are put into ``given``, too: each in memory of its own, for a camera may write the next one over
     it before its turn has come."""
-    for frame in frames:
-        given.append(np.array(images.array_of(frame), subok=True))
-        yield given[-1]
+    kind = None
+    for number, frame in enumerate(frames):
+        values = np.array(images.array_of(frame), subok=True)
+        own = values.shape, values.dtype
+        kind = kind or own
+        if own != kind:
+            words = [f"{shape} of {dtype}" for shape, dtype in (own, kind)]
+            raise ImageError(
+                f"frame {number} is an array {words[0]}, and those before it are {words[1]}: all need one size and dtype"
+            )
+        given.append(values)
+        yield values
 
 
 def _pictures(frames: Iterator[NDArray[Any]], value_range: Range) -> Iterator[Image]:
@@ -252,6 +266,9 @@ def _output(clip: Clip, settings: Settings | Steps) -> _Output:
     answer = settings.answer(Shape(clip.height, clip.width, layout.channels, alpha=layout.alpha))
     if answer.height is None or answer.width is None:
         raise OptionError(f"{clip.path}: all frames of a clip have one size, and with these settings each would have its own")
+    own = settings.answer(Shape(clip.height, clip.width, layout.channels, alpha=False)).alpha
+    if layout.alpha and (own or not answer.alpha):
+        raise OptionError(f"{clip.path}: its frames are transparent in part and stay so, and these settings would change that")
     if answer.alpha and not layout.alpha:
         raise OptionError(f"{clip.path}: a clip is written without transparency; choose a background, or the mask alone")
     if len(settings.each()) > 1:
@@ -275,11 +292,13 @@ def _output(clip: Clip, settings: Settings | Steps) -> _Output:
 
 @dataclass(frozen=True)
 class _Survey:
-    """Results of the first reading: the clip as it is to be read, facts that the work needs, and lines for the user."""
+    """Results of the first reading: the clip as it is to be read, facts that the work needs, lines for the user, and the frames'
+    times."""
 
     clip: Clip
     known: Known
     remarks: tuple[str, ...]
+    times: Sequence[int]
 
 
 def _check_line(clip: Clip, line: Line) -> None:
@@ -297,6 +316,7 @@ def _surveyed(clip: Clip, span: Span, line: Line, told: Told | None) -> _Survey:
     inspects = line.stages[0].settings.inspects
     samples: dict[int, Any] = {}
     count, since = 0, -1
+    times: list[int] = []
     last: Image | None = None
     for frame in clips.frames(clip, span):
         if frame.fields and not clip.interlaced:
@@ -315,6 +335,7 @@ def _surveyed(clip: Clip, span: Span, line: Line, told: Told | None) -> _Survey:
         for module, survey in looks.values():
             survey.add(windows.small(frame.planes, clip.layout, module.LOOK))
         count += 1
+        times.append(frame.pts)
         if told is not None:
             told(0, clip.count)
     firsts = cuts.firsts
@@ -328,7 +349,7 @@ def _surveyed(clip: Clip, span: Span, line: Line, told: Told | None) -> _Survey:
     remarks = [f"{len(firsts)} scenes"] if len(firsts) > 1 else []
     if clip.interlaced:
         remarks.append("interlaced: each two fields were made into one frame (bwdif) before the work")
-    return _Survey(clip, known, tuple(remarks))
+    return _Survey(clip, known, tuple(remarks), times)
 
 
 def _measured(clip: Clip, span: Span, line: Line, stage: int, known: Known, places: Sequence[int]) -> tuple[scenes.Levels, ...]:
@@ -405,12 +426,13 @@ def _key(
 
 @contextmanager
 def _folder(target: Path, key: str, *, resume: bool) -> Iterator[Path]:
-    """The folder ``.NAME.parts`` beside the output; it goes when the block ends well.
+    """The folder ``.NAME.parts`` beside the output, of another name where that is too long; it goes when the block ends well.
 
     Segments of another clip, of other settings, or of a run that is not to be continued are taken away first. A folder of that name
     that is not ours is left alone. One run at a time has it.
     """
-    folder = target.parent / f".{target.name}.parts"
+    name = os.fsencode(target.name)
+    folder = target.parent / f".{target.name if len(name) <= LONGEST_NAME - 7 else hashlib.sha256(name).hexdigest()}.parts"
     plan = folder / "plan"
     target.parent.mkdir(parents=True, exist_ok=True)
     if folder.exists() and (not folder.is_dir() or folder.is_symlink() or (any(folder.iterdir()) and not plan.is_file())):

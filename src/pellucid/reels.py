@@ -55,6 +55,9 @@ DARKER, SURE, ALIKE = 0.05, 4.0, 8.0
 """The least share missing in the corners that is mended, by how many times its error it must be known, and how many measurements
 count as one."""
 
+COLOURS = 2**27
+"""Bytes of pixels for the colours of a reel at most: of a longer one fewer of each frame are looked at."""
+
 BRIGHTEST = 0.30
 """The largest correction of brightness, in its logarithm."""
 
@@ -107,6 +110,7 @@ class Reel:
         self._gains: list[Pixels] = []
         self._means: list[float] = []
         self._colours: list[Pixels] = []
+        self._thin = 1
 
     def add(self, small: Pixels) -> None:
         """The next frame, (h, w, c), small (`SIDE`)."""
@@ -114,7 +118,12 @@ class Reel:
         small = small if np.isfinite(small).all() else np.where(np.isfinite(small), small, np.float32(0))
         plane = small.mean(axis=2, dtype=np.float32)
         self._means.append(float(plane.mean()))
-        self._colours.append(dyes.sampled(small) if len(self._means) % 12 == 1 else np.empty((0, 3, small.shape[2]), np.float32))
+        looked = len(self._means) % 12 == 1
+        self._colours.append(dyes.sampled(small)[:: self._thin].copy() if looked else np.empty((0, 3, small.shape[2]), np.float32))
+        if looked and sum(part.nbytes for part in self._colours) > COLOURS:
+            # Memory does not grow with the length of the reel.
+            self._thin *= 2
+            self._colours = [part[::2].copy() for part in self._colours]
         if self._last is None or self._last.shape != plane.shape:
             self._moves.append((0.0, 0.0))
             self._doubts.append((0.0, 0.0))

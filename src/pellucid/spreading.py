@@ -113,7 +113,7 @@ class Spread:
 
     def __init__(self, light: Planes, hints: NDArray[np.floating]) -> None:
         self.light = light
-        self.hints = _thinned(np.asarray(hints, dtype=np.float32).reshape(-1, 4), light.shape)
+        self.hints = _thinned(np.asarray(hints, dtype=np.float32).reshape(-1, 4))
         self.rows, self.columns = (np.clip(self.hints[:, axis].astype(int), 0, side - 1) for axis, side in enumerate(light.shape))
         self.at = self.rows * light.shape[1] + self.columns
         around = surroundings(light)
@@ -301,12 +301,14 @@ def _mean(plane: Planes, radius: int) -> Planes:
     return plane
 
 
-def _thinned(hints: Planes, shape: tuple[int, ...]) -> Planes:
-    """At most `MOST` hints: those in one cell of a grid become their mean, which stands at the place of the one in the middle."""
+def _thinned(hints: Planes) -> Planes:
+    """At most `MOST` hints: those of much the same colour in one cell of a grid become their mean, which stands at the place of the
+    one in the middle. So a spot of another colour in a scribble stays, and a hint beside it."""
     cell = 4
     while len(hints) > MOST:
         cell *= 2
-        keys = hints[:, 0].astype(int) // cell * (max(shape) + 1) + hints[:, 1].astype(int) // cell
+        # As many units of chroma as pixels: the coarser the grid, the more colours count as one.
+        _, keys = np.unique(np.floor(hints / np.float32(cell)), axis=0, return_inverse=True)
         order = np.argsort(keys, kind="stable")
         groups = np.split(hints[order], np.flatnonzero(np.diff(keys[order])) + 1)
         hints = np.stack([np.append(group[len(group) // 2, :2], group[:, 2:].mean(axis=0)) for group in groups])

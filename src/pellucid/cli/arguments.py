@@ -52,6 +52,11 @@ class Command(argparse.ArgumentParser):
         # The method for mixed arguments calls this one, once for the options and once for the rest.
         self._within = True
         args = _with_places(sys.argv[1:] if args is None else args)
+        empty = next((place for place, text in enumerate(args) if re.fullmatch("(--[a-z-]+=)?", text)), None)
+        if empty is not None:
+            # A path of no letters would be the folder that one is in.
+            after = args[empty].rstrip("=") or (args[empty - 1] if empty and args[empty - 1].startswith("-") else "an argument")
+            self.error(f"{after} is empty; was a variable not set?")
         try:
             parse = self.parse_known_intermixed_args if self.mixed else super().parse_known_args
             found, unknown = parse(args, namespace)

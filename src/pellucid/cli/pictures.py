@@ -20,7 +20,7 @@ from pellucid.cli import beside, piping, showing, spreading
 from pellucid.cli.arguments import Commands, add, add_engine, add_model, add_settings, number, settings_of, shown
 from pellucid.errors import FileError, OptionError, PellucidError
 from pellucid.steps import Steps
-from pellucid.tasks import TASKS, Task
+from pellucid.tasks import TASKS, Task, way
 from pellucid.tasks.settings import Always, ClipSettings, FileSettings, Settings
 
 if TYPE_CHECKING:
@@ -132,6 +132,11 @@ def _loaded(task: str, name: str, how: dict[str, Any]) -> Restorer:
     from pellucid import restorer
 
     model = restorer.load(name, **how)
+    by = way(model.task)
+    if by is not None:
+        raise OptionError(
+            f"--model {name} is what 'pellucid {by.name}' takes by itself where a picture needs it; leave --model out"
+        )
     if model.task is not TASKS[task]:
         raise OptionError(f"--model {name} is for another task; 'pellucid {model.task.name}' takes it")
     return model
@@ -178,8 +183,6 @@ def _done(
     footage.check(clip)
     kept = working.attached(settings, how)
     # A path forgets the slash at its end.
-    if options.out == "":
-        raise OptionError("--out is empty; name a file or a folder")
     options.folder = options.out is not None and options.out.endswith(("/", os.sep))
     options.out = None if options.out is None else Path(options.out)
     piped = PIPE in options.inputs or options.out == PIPE

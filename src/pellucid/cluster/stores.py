@@ -140,8 +140,7 @@ class Folder(Store):
             raise FileError(f"{self.root}: there is no such folder")
 
     def pictures(self, selection: Selection, mark: str, out: Store) -> Iterator[Found]:
-        local = isinstance(out, Folder | Bucket) and out.place()[0] == libraries.LOCAL
-        left_out = Path(out.root) if local else None
+        left_out = Path(out.root) if isinstance(out, Folder | Bucket) and out.place()[0] == libraries.LOCAL else None
         for path, error in plan.listed(self.root, selection, left_out, mark, ordered=False):
             inner = path.relative_to(self.root).as_posix()
             state = saving.state(path)

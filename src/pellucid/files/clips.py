@@ -7,6 +7,7 @@ chapters are left to `pellucid.files.joining`, which copies them.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -198,6 +199,10 @@ def look(path: Path) -> Clip:
         context = stream.codec_context
         check_size(context.width or 1, context.height or 1, 3, path.stat().st_size, itemsize=4)
         # One of the first frames may state what the others do not.
+        if stream.metadata.get("alpha_mode") == "1":
+            decoder = "libvpx-vp9" if context.name == "vp9" else "libvpx"
+            way = f"ffmpeg -c:v {decoder} -i IN{path.suffix} -c:v ffv1 OUT.mkv"
+            raise FileError(f"{path}: transparency beside {context.name} would be lost; convert it first ({way})")
         first = next(_decoded(container, stream, path), None)
         if first is None:
             raise FileError(f"{path}: no frame of it can be read")
@@ -312,8 +317,13 @@ def _clock(seconds: Fraction) -> str:
 
 
 def _decoded(container: Any, stream: Any, path: Path) -> Iterator[Any]:
-    """The frames as PyAV gives them; `FileError` with the time of one that cannot be decoded."""
+    """The frames as PyAV gives them; `FileError` with the time of one that cannot be decoded.
+
+    AVI states no times but the places of its packets, which frames get in their order. FFmpeg guesses how long frames wait for
+    later ones: some come a frame late, or two have one time.
+    """
     av = library()
+    places: deque[int] | None = deque() if container.format.name == "avi" else None
     stream.thread_type = "AUTO"
     time: Fraction | None = None
     packets = container.demux(stream)
@@ -327,7 +337,11 @@ def _decoded(container: Any, stream: Any, path: Path) -> Iterator[Any]:
         except (av.error.FFmpegError, ValueError, ArithmeticError, LookupError, TypeError) as error:
             where = "before its first frame" if time is None else f"after {_clock(time)}"
             raise FileError(f"{path}: it is damaged {where} ({_words(error)})") from error
+        if places is not None and packet.size:
+            places.append(packet.dts)
         for frame in made:
+            if places:
+                frame.pts = places.popleft()
             if frame.pts is not None:
                 time = frame.pts * stream.time_base
             yield frame

@@ -302,6 +302,9 @@ def pixels_for(encoder: str, pixels: str) -> str | None:
     """The pixel format in which an encoder takes frames of this one without changing a value; None where it does not, or where the
     build has no such encoder."""
     av = library()
+    if encoder.startswith("libvpx") and pixels.startswith("yuva"):
+        # It gives alpha beside the packets, where segments do not keep it.
+        return None
     try:
         formats = [entry.name for entry in av.codec.Codec(encoder, "w").video_formats or ()]
     except ValueError:

@@ -23,12 +23,15 @@ from pellucid.files import encoders, matroska
 from pellucid.files.clips import Clip, Span, main_stream, opened, packets_of, written
 from pellucid.files.encoders import Choice, Container, library, set_up
 
-__all__ = ["Packet", "Segment", "join", "left_out", "ordered", "read_segment", "write_segment"]
+__all__ = ["Packet", "Segment", "check_times", "join", "left_out", "ordered", "read_segment", "write_segment"]
 
 MAGIC = b"pellucid segment 1\n"
 
 RECORD = struct.Struct("<qQ?")
 """Before each packet: the number of its frame, its length in bytes, whether nothing before it is needed."""
+
+FARTHEST = Fraction(3, 2)
+"""Frames by which one may be shown earlier or later where a container holds an even rate alone."""
 
 OWN_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder", "duration")
 """Tags that a writer makes itself."""
@@ -186,6 +189,32 @@ def _timed(segments: Sequence[Segment], ends: int | None) -> Iterator[_Timed]:
         first += len(segment.header["times"])
 
 
+def check_times(clip: Clip, container: Container, rate: Fraction, times: Sequence[int]) -> None:
+    """`FileError` where the container does not hold frames at these times, in the clip's unit, at this ``rate``.
+
+    AVI has a place for each frame of its rate, and some may be empty. The writer of MPEG gives times to groups of frames.
+    """
+    if container.plain:
+        exact = ((time - times[0]) * clip.time_base * rate for time in times)
+        held = all(abs(place - time) <= FARTHEST for place, time in zip(_places(clip, rate, times), exact, strict=True))
+    else:
+        mean = Fraction(times[-1] - times[0], max(1, len(times) - 1))
+        held = container.writer != "mpeg" or all(abs(time - times[0] - place * mean) <= mean for place, time in enumerate(times))
+    if not held:
+        raise FileError(
+            f"{clip.path}: {container.name} holds frames at an even rate alone, and these are not; try an output with .mkv"
+        )
+
+
+def _places(clip: Clip, rate: Fraction, times: Sequence[int]) -> list[int]:
+    """The number of each frame at an even ``rate``, from 0: the nearest that no frame before it has."""
+    places: list[int] = []
+    for time in times:
+        nearest = round((time - times[0]) * clip.time_base * rate)
+        places.append(max(nearest, places[-1] + 1) if places else nearest)
+    return places
+
+
 def join(
     target: Path, clip: Clip, choice: Choice, container: Container, segments: Sequence[Segment], span: Span, *, strip: bool
 ) -> None:
@@ -204,8 +233,13 @@ def join(
         with written(target, {"format": container.writer, "container_options": options}) as out:
             # No random numbers of the writer's own: the same clip has the same bytes.
             out.flags |= av.container.Flags.bitexact.value
-            stream = _pictures(out, source, clip, choice, strip=strip)
-            first = segments[0].header["times"][0]
+            # AVI states its rate by the unit of times.
+            base = 1 / choice.rate if container.plain else clip.time_base
+            stream = _pictures(out, source, clip, choice, base, strip=strip)
+            times = [time for segment in segments for time in segment.header["times"]]
+            first = times[0]
+            before = 0 if not span.whole else round(first * clip.time_base / base)
+            placed = dict(zip(times, _places(clip, choice.rate, times), strict=True)) if container.plain else None
             offset = 0 if span.whole else first
             shift = Fraction(0) if span.whole else first * clip.time_base
             others = _others(out, source, clip, container, strip=strip)
@@ -222,8 +256,12 @@ def join(
                     ahead = next(coming, None)
                 made = av.Packet(packet.data)
                 made.stream = stream
-                made.time_base = clip.time_base
-                made.pts, made.dts, made.duration = packet.pts - offset, packet.dts - offset, packet.duration
+                made.time_base = base
+                if placed is not None:
+                    made.pts = made.dts = before + placed[packet.pts]
+                    made.duration = 1
+                else:
+                    made.pts, made.dts, made.duration = packet.pts - offset, packet.dts - offset, packet.duration
                 made.is_keyframe = packet.key
                 out.mux(made)
             while ahead is not None:
@@ -233,11 +271,11 @@ def join(
         matroska.state_aspect(target, choice.width, choice.height, choice.aspect)
 
 
-def _pictures(out: Any, source: Any, clip: Clip, choice: Choice, *, strip: bool) -> Any:
+def _pictures(out: Any, source: Any, clip: Clip, choice: Choice, base: Fraction, *, strip: bool) -> Any:
     """The track of the segments: an encoder of the same choice writes its header, and encodes nothing."""
     stream = out.add_stream(choice.encoder, rate=choice.rate)
     set_up(stream.codec_context, choice)
-    stream.time_base = clip.time_base
+    stream.time_base = base
     if clip.matrix is not None:
         stream.set_display_matrix(list(clip.matrix))
     old = main_stream(source, clip.path)

@@ -76,6 +76,8 @@ def from_raw(content: bytes, reading: Reading) -> Image:
         if reading.mosaic:
             why = _not_bayer(raw)
             if why is None:
+                if reading.value_range != "auto":
+                    raise FileError("a RAW file states itself which values are black and white; leave the range out")
                 # The mosaic as LibRaw has it, and the visible part.
                 check_size(width, height, 1, len(content), itemsize=2, held=4 * width * height)
                 _check_samples(raw, content, source)

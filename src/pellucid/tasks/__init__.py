@@ -35,6 +35,7 @@ __all__ = [
     "UpscaleSettings",
     "commands",
     "find",
+    "way",
 ]
 
 LARGEST = 8
@@ -522,6 +523,13 @@ TASKS: dict[str, Task] = {
 
 ON_CLIPS = "denoise"
 """Name of the task that is scored on clips, over time beside frame by frame."""
+
+
+def way(task: Task) -> Task | None:
+    """The row by way of which users reach one that they do not name (`Task.instead`); None for one that they name."""
+    if task.command:
+        return None
+    return next(row for row in TASKS.values() if task.name in dict(row.instead).values())
 
 
 def commands() -> dict[str, Task]:

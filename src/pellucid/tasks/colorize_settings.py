@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pellucid.errors import OptionError
 from pellucid.tasks.kinds import Attached
 from pellucid.tasks.settings import Settings, Shape, setting
 
 __all__ = ["ColorizeSettings"]
+
+LAST = 99
+"""The number of the last proposal."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +80,18 @@ class ColorizeSettings(Settings):
         0,
         "which proposal: 0 is the likeliest, others differ",
         low=0,
-        high=99,
+        high=LAST,
         step=1,
         whole=True,
         label="Proposal",
         main=True,
         proposes=True,
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.draw + self.variants - 1 > LAST:
+            raise OptionError(f"{self.variants} variants from draw {self.draw} on go beyond the last proposal, {LAST}")
 
     def trusted(self, maps: Sequence[str]) -> tuple[str, ...]:
         """Where colours may be invented."""

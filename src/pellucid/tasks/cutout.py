@@ -84,7 +84,10 @@ def prepare(view: View, models: Models, settings: CutoutSettings) -> base.Job:
     painted = add is not None or remove is not None
     if painted:
         matte = partial(_corrected, matte, add, remove)
-        found = replace(found, alpha=_within(found.alpha, *(_small(each, small.shape) for each in (add, remove))))
+        within = _within(found.alpha, *(_small(each, small.shape) for each in (add, remove)))
+        # Nothing was found, and there is something all the same.
+        added = not found.alpha.any() and bool(within.any())
+        found = replace(found, alpha=within, warning=None if added else found.warning)
     behind = _background(settings.background, small, found.alpha, view.shape)
     # The mask of a crop is needed where there is no other alpha.
     channels = 1 if settings.alpha_only else view.shape[2] + (behind is None or settings.crop)
@@ -100,10 +103,13 @@ def prepare(view: View, models: Models, settings: CutoutSettings) -> base.Job:
             multiple_of=matting.BLOCK,
         ),
     )
-    facts = {"sure": found.sure, "share": float(found.alpha.mean()), "warning": found.warning}
+    # Nothing is to be done.
+    own = known and not painted and behind is None and not settings.alpha_only
+    left = 1 - (1 if own else settings.share) * (1 - float(found.alpha.mean()))
+    facts = {"sure": found.sure, "share": left, "warning": found.warning}
     return base.Job(
         card.name,
-        () if known and not painted and channels == view.shape[2] + 1 else passes,
+        () if own else passes,
         held=channels != view.shape[2] or picture.alpha is not None,
         finish=partial(_finished, settings, behind is not None, known, found.warning),
         facts=lambda: facts,
