@@ -165,6 +165,10 @@ def test_a_line_says_that_another_method_is_better() -> None:
     assert scoring._not_better([row], ("noisy", "photo", "mine"), task, psnr) == [
         "gaussian:25: photo has 31.30 dB, mine 25.20: mine is not better"
     ]
+    harmful = replace(row, score=row.score | {"mine": 19.5})
+    assert scoring._not_better([harmful], ("noisy", "photo", "mine"), task, psnr) == [
+        "gaussian:25: photo has 31.30 dB, mine 19.50: mine is not better, and worse than the noisy image"
+    ]
     worse = replace(row, score=row.score | {"photo": 19.0, "mine": 19.5})
     assert scoring._not_better([worse], ("noisy", "photo", "mine"), task, psnr) == [
         "gaussian:25: the noisy image has 20.20 dB, mine 19.50: mine is not better"

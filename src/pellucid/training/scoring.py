@@ -230,7 +230,9 @@ def _not_better(rows: Sequence[Row], methods: Sequence[str], task: Learning, met
         if gains[best] > gains[own] + (CERTAIN if row.noise == ESTIMATED else 0):
             words = task.words if best == task.before else best
             value = f"{row.score[best]:.{metric.digits}f} {metric.unit or metric.label}"
-            notes.append(f"{row.noise}: {words} has {value}, {own} {row.score[own]:.{metric.digits}f}: {own} is not better")
+            harmful = best != task.before and gains[own] < gains[task.before]
+            rest = f", and worse than {task.words}" if harmful else ""
+            notes.append(f"{row.noise}: {words} has {value}, {own} {row.score[own]:.{metric.digits}f}: {own} is not better{rest}")
     return notes
 
 
