@@ -398,7 +398,9 @@ def test_points_count_pixels_of_the_upright_picture(path: Path, tmp_path: Path) 
 
 def test_a_crop_states_its_own_size(model: Restorer, tmp_path: Path) -> None:
     exif = PillowImage.Exif()
-    exif[0x8769] = {0xA002: 160, 0xA003: 120}
+    # The subject is a square around this place.
+    place = (90, 60, 7, 7)
+    exif[0x8769] = {0xA002: 160, 0xA003: 120, 0x9214: place}
     PillowImage.fromarray(PICTURE).save(tmp_path / "a.png", exif=exif, dpi=(300, 300))
     part = model.restore(files.read(tmp_path / "a.png"), crop=True)
     files.write(tmp_path / "b.png", part)
@@ -406,6 +408,8 @@ def test_a_crop_states_its_own_size(model: Restorer, tmp_path: Path) -> None:
         stated = output.getexif().get_ifd(0x8769)
         assert (stated[0xA002], stated[0xA003]) == output.size
         assert output.size[0] < 80
+        row, column = part.corner
+        assert stated[0x9214] == (place[0] - column, place[1] - row, *place[2:])
         assert output.info["dpi"] == pytest.approx((300, 300), abs=0.1)
 
 

@@ -59,7 +59,8 @@ def fitted(image: Image) -> Image:
         return image
     height, width = image.pixels.shape[:2]
     resolution = image.resolution and (image.resolution[0] * float(across), image.resolution[1] * float(down))
-    exif = image.exif and _exif_fitted(image.exif, width, height, across, down)
+    top, left = image.corner or (0, 0)
+    exif = image.exif and _exif_fitted(image.exif, (width, height), (across, down), (left, top))
     xmp = image.xmp and _xmp_fitted(image.xmp, width, height, across, down)
     return replace(image, resolution=resolution, exif=exif, xmp=xmp)
 
@@ -72,14 +73,15 @@ def middle(grown: Fraction) -> float:
 # -- EXIF -------------------------------------------------------------------------------------------------------------
 
 
-def _exif_fitted(exif: bytes, width: int, height: int, across: Fraction, down: Fraction) -> bytes:
+def _exif_fitted(exif: bytes, size: tuple[int, int], grown: tuple[Fraction, Fraction], corner: tuple[int, int]) -> bytes:
+    """EXIF of a picture of this ``size`` that has grown by these factors, or begins at this ``corner``; all across, then down."""
     head = EXIF_HEAD if exif.startswith(EXIF_HEAD) else b""
     data = bytearray(exif[len(head) :])
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(data[:4]))
     if order is None:
         return exif
     try:
-        _directory_fitted(data, order, struct.unpack_from(order + "I", data, 4)[0], (width, height), (across, down), depth=0)
+        _directory_fitted(data, order, struct.unpack_from(order + "I", data, 4)[0], size, grown, corner, depth=0)
     except struct.error:
         # EXIF data that cannot be followed stays as it is: no reader could follow it before, either.
         return exif
@@ -87,7 +89,13 @@ def _exif_fitted(exif: bytes, width: int, height: int, across: Fraction, down: F
 
 
 def _directory_fitted(
-    data: bytearray, order: str, start: int, size: tuple[int, int], grown: tuple[Fraction, Fraction], depth: int
+    data: bytearray,
+    order: str,
+    start: int,
+    size: tuple[int, int],
+    grown: tuple[Fraction, Fraction],
+    corner: tuple[int, int],
+    depth: int,
 ) -> None:
     """Changes the entries of the directory at ``start`` in their places, and those of the directories inside."""
     (count,) = struct.unpack_from(order + "H", data, start)
@@ -97,13 +105,14 @@ def _directory_fitted(
         if kind == SHORT and length in SUBJECTS.get(tag, ()):
             at = place + 8 if length == 2 else value
             numbers = struct.unpack_from(f"{order}{length}H", data, at)
-            larger = (min(round(number * grown[index % 2]), LARGEST_SHORT) for index, number in enumerate(numbers))
-            struct.pack_into(f"{order}{length}H", data, at, *larger)
+            begin = (*corner, 0, 0)
+            moved = (round((number - begin[index]) * grown[index % 2]) for index, number in enumerate(numbers))
+            struct.pack_into(f"{order}{length}H", data, at, *(min(max(number, 0), LARGEST_SHORT) for number in moved))
         if length != 1:
             continue
         if tag in (EXIF_IFD, INTEROPERABILITY_IFD) and depth < 2:
             try:
-                _directory_fitted(data, order, value, size, grown, depth + 1)
+                _directory_fitted(data, order, value, size, grown, corner, depth + 1)
             except struct.error:
                 continue
         elif tag in (*WIDTHS, *HEIGHTS) and kind in (SHORT, LONG):
