@@ -274,6 +274,33 @@ def test_pictures_with_damage_get_better_and_only_there(photograph: Pixels) -> N
     assert gain(levels.astype(np.float32), mended.astype(np.float32), truth, damage) > 3
 
 
+@pytest.mark.parametrize("strength", [0.0, 0.5])
+def test_how_surely_damage_was_found_does_not_depend_on_the_strength(strength: float, photograph: Pixels) -> None:
+    worn = wear.wear(photograph[None, :96, :128], "scratches:30:broken=0", np.random.default_rng(1))
+    levels = np.rint(255 * worn.frames[0]).astype(np.uint8)
+    model = pellucid.load("film")
+    for settings in (FilmSettings(strength=strength, show_damage=True), FilmSettings(strength=strength).beside("damage")):
+        found = model.restore(levels, settings)
+        np.testing.assert_array_equal(found, model.restore(levels, show_damage=True))
+    assert found.max() > 127
+
+
+def test_a_mask_keeps_a_frame_from_being_moved_and_says_so(photograph: Pixels) -> None:
+    frames = tuple(images.from_array(photograph[40:136, 60:188]) for _ in range(3))
+    view = View(frames, 1, clip=(reels.Entry(shift=(0.02, -0.01)),) * 3)
+    model, before = pellucid.load("film"), frames[1].pixels
+    mask = np.zeros((96, 128))
+    mask[:, 64:] = 1
+    held = model.details(view, mask=mask)
+    np.testing.assert_array_equal(held.image.pixels[:, :64], before[:, :64])
+    assert film.NOT_MOVED in held.remarks
+    # One that spares nothing changes nothing.
+    plain, whole = model.details(view), model.details(view, mask=np.ones_like(mask))
+    np.testing.assert_array_equal(plain.image.pixels, whole.image.pixels)
+    assert np.abs(plain.image.pixels - before).mean() > 0.01
+    assert plain.remarks == whole.remarks == ()
+
+
 def test_cells_that_are_looked_at_alone_are_as_in_the_whole() -> None:
     def graph(given: Pixels) -> Pixels:
         # A network that sees 20 pixels far.

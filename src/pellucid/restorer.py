@@ -281,7 +281,8 @@ class Restorer:
             top = _cut(first, shape)[rows].rows[0].core[0] * first.scale
             strip = replace(source, alpha=None, mask=None, kept=None, size=None, corner=(top, 0))
             return Restoration(image=strip, model=job.model, seconds=time.perf_counter() - begun, ask=job.facts)
-        output: Any = job.finish(picture, source.pixels)
+        spared = weights is not None and weights.min() < 1
+        output: Any = (job.in_part if spared and job.in_part is not None else job.finish)(picture, source.pixels)
         if not isinstance(image, Image | View) and not job.passes:
             output = stacks.in_range(output)
         if weights is None and chosen.share == 0:

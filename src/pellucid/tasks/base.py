@@ -97,7 +97,8 @@ class Job:
     ``model`` is the name of the file that serves. ``passes`` go one after the other, each over the output of the one before; with
     none the picture stays as it is. They go over ``image``, where that is given, else over the picture. ``held``: the whole picture
     must be in memory, as it must with several passes. ``finish`` makes the output of the picture and the pixels of the last pass,
-    or of the picture and its own pixels where there is none.
+    or of the picture and its own pixels where there is none. ``in_part`` is that where a mask spares some of the picture, for a
+    ``finish`` that moves pixels: those that are spared would move, too.
     ``facts`` are asked for after the last piece: values by the names in the task's row. ``trust`` makes the planes that say how far
     to trust the output (`pellucid.confidence`), from the picture and the output, both held, where the task has such planes.
     ``ahead`` is the work before the task's own, whose passes come first among ``passes``: its planes count, too.
@@ -108,6 +109,7 @@ class Job:
     image: Image | None = None
     held: bool = False
     finish: Callable[[Image, NDArray[Any] | Rows], Image] = images.with_pixels
+    in_part: Callable[[Image, NDArray[Any] | Rows], Image] | None = None
     facts: Callable[[], Mapping[str, Any]] = _nothing
     trust: Callable[[Image, Image], Mapping[str, NDArray[Any]]] | None = None
     ahead: Job | None = None

@@ -8,7 +8,7 @@ fits (`pellucid.reels`), and no network sees them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -95,6 +95,8 @@ GRAINY = 2.5
 LIGHTER = 0.02
 """Change of the logarithm of light from which frames are brought into the light of others."""
 
+NOT_MOVED = "not held still: a mask spares some of the frame, and a frame moves as a whole"
+
 BORROWED = 7, 13
 """Rows and columns from which grain is borrowed for what was filled."""
 
@@ -179,11 +181,12 @@ def prepare(view: View, models: Models, settings: FilmSettings) -> base.Job:
         multiple_of=8 * max(work.scales),
     )
     finish: Callable[[Image, NDArray[Any] | Rows], Image] = images.with_pixels
+    in_part = None
     if entry is not None and settings.steady and not lone and entry.shift != (0.0, 0.0):
-        finish = partial(_held_still, entry.shift, settings.strength)
+        finish, in_part = partial(_held_still, entry.shift, settings.strength), _not_moved
     elif settings.show_damage:
         finish = alphas.as_mask
-    return base.Job(card.name, (step,), finish=finish, facts=facts)
+    return base.Job(card.name, (step,), finish=finish, in_part=in_part, facts=facts)
 
 
 def check(models: Models, settings: FilmSettings) -> None:
@@ -316,6 +319,12 @@ def _held_still(shift: tuple[float, float], strength: float, picture: Image, pix
     side = max(floats.pixels.shape[:2]) * strength
     moved = registration.shifted(floats.pixels, shift[0] * side, shift[1] * side)
     return images.with_pixels(floats, np.clip(moved, 0, 1))
+
+
+def _not_moved(picture: Image, pixels: NDArray[Any] | Rows) -> Image:
+    """The frame where the gate has left it: what a mask spares cannot stay while the rest of it moves."""
+    output = images.with_pixels(picture, pixels)
+    return replace(output, remarks=(*output.remarks, NOT_MOVED))
 
 
 # -- pieces -------------------------------------------------------------------------------------------------------------

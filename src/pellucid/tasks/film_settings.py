@@ -72,6 +72,11 @@ class FilmSettings(Settings):
         """Where grain is to be taken away, its level is measured."""
         return self.grain < 1 and not self.only_damage and not self.show_damage
 
+    @property
+    def share(self) -> float:
+        """All of it for the damage alone: how surely it was found does not depend on how much of the mending is used."""
+        return 1.0 if self.show_damage else self.strength
+
     def answer(self, given: Shape) -> Shape:
         """The same shape; one channel for the damage alone."""
         return given._replace(channels=1) if self.show_damage else given
