@@ -257,6 +257,21 @@ def test_pictures_of_pillow_are_taken_where_their_values_are_light() -> None:
         np.testing.assert_array_equal(pellucid.denoise(colour.convert(mode), strength=0), np.asarray(colour.convert(mode)))
 
 
+@pytest.mark.filterwarnings("ignore::pellucid.RangeWarning")
+@pytest.mark.parametrize("dtype", [">u2", "<u2", ">f4", "<f4", ">f8", ">i4", "<i4", ">u4", ">f2"])
+def test_the_bytes_of_values_keep_their_order(dtype: str) -> None:
+    values = samples.photograph()[100:140, 200:248, 0]
+    array = (values / 255 if dtype[1] == "f" else values.astype(int) * 257).astype(dtype)
+    for given, call in (
+        (array, lambda image: pellucid.denoise(image, strength=0)),
+        (array, lambda image: pellucid.run(image, "denoise:strength=0")),
+        (np.stack([array, array]).astype(dtype), lambda image: pellucid.denoise(image, strength=0)),
+    ):
+        output = call(given)
+        assert output.dtype.str == np.dtype(dtype).str
+        np.testing.assert_allclose(output.astype(float), given.astype(float), rtol=2e-3 if dtype == ">f2" else 1e-6)
+
+
 def test_names_with_a_nul_are_one_line(tmp_path: Path) -> None:
     name, noise = tmp_path / "a\0.png", samples.photograph()[100:148, 200:264]
     for call in (

@@ -217,8 +217,8 @@ def run(
 
 
 def inspect(image: ArrayLike | Image | str | Path, *, range: Range = "auto", axes: str | None = None) -> Diagnosis:
-    """Which noise is in an image, and how much: anything that `restore` takes; of a stack, its first image; of a RAW file, the
-    developed picture (the command states the law of its sensor).
+    """Which noise is in an image, and how much: an array, an `Image` or the path of a picture; of a stack, its first image; of a
+    RAW file, the developed picture (the command states the law of its sensor). Frames of a clip are asked about one by one.
 
     Needs no model. Raises members of `PellucidError`. See `pellucid.diagnosis.inspect`.
 
@@ -252,8 +252,9 @@ def write(path: str | Path, image: ArrayLike | Image, *, overwrite: bool = False
     """Writes a picture in the format that the file's ending names, with the metadata it has; an array has none.
 
     Floats are written as they are where the format has floats; else they go over the whole range of its whole numbers, from the
-    black to the white that ``range="auto"`` of `restore` finds. The file gets its name when it is whole. Raises `FileError` where
-    it exists and ``overwrite`` is not set, or where the format does not hold the picture.
+    black to the white that ``range="auto"`` of `restore` finds. A masked array's own values are written: files have no masks. The
+    file gets its name when it is whole. Raises `FileError` where it exists and ``overwrite`` is not set, or where the format does
+    not hold the picture.
 
     >>> import pellucid
     >>> pellucid.write("large.png", pellucid.upscale(pellucid.read("small.png"), scale=2))

@@ -64,6 +64,9 @@ def frames_of(array: ArrayLike, value_range: Range, axes: str | None) -> Frames:
         before = dict(zip(letters, values.shape, strict=True))
         shape = tuple((before | sides)[letter] for letter in due)
         output = arrays.assembled(iter(pages), due, shape)
+        if output.dtype == values.dtype.newbyteorder("="):
+            # The bytes of each value in the order in which they came.
+            output = output.astype(values.dtype, copy=False)
         if masked is None:
             return output
         there = np.asarray(masked.any(axis=letters.index("S"))) if "S" in letters and "S" not in due else masked

@@ -490,6 +490,17 @@ def test_a_seed_is_a_whole_number(command: list[str], seed: str, capsys: pytest.
         run.Request("seed-digits", seed=-1)
 
 
+def test_what_is_no_weights_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "a.npy", np.zeros(3))
+    for name, content in (("a.png", b"\x89PNG and more"), ("a.npz", b""), ("b.npz", (tmp_path / "a.npy").read_bytes())):
+        (tmp_path / name).write_bytes(content)
+        assert cli.main(["export", str(tmp_path / name)]) == 1
+        said = capsys.readouterr().err
+        assert f"{name}: this is not a weights file of pellucid" in said
+        assert said.count("\n") == 1
+        assert "pickle" not in said
+
+
 def test_the_page_says_which_model_is_which() -> None:
     recipe = recipes.find("own")
     assert page._phrase("noisy", recipe) == "for the noisy image"

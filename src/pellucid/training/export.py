@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import torch
@@ -215,7 +215,10 @@ def load_weights(path: Path) -> tuple[Card, dict[str, torch.Tensor]]:
     if path.suffix == ".onnx":
         return _from_onnx(path)
     try:
-        with regular.opened(path) as file, np.load(file, allow_pickle=False) as archive:
+        with regular.opened(path) as file, ZipFile(file):
+            # Else NumPy takes it for something that it offers to unpickle.
+            file.seek(0)
+            archive = np.load(file, allow_pickle=False)
             arrays = {name: archive[name] for name in archive.files}
         card = Card.from_json(arrays.pop(CARD_ENTRY).tobytes().decode())
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, BadZipFile, zlib.error) as error:
