@@ -64,6 +64,19 @@ def test_counts_in_sixteen_bits_are_restored_as_counts(gray: NDArray[np.float64]
     np.testing.assert_array_equal(after, pellucid.denoise(counts))
 
 
+@pytest.mark.parametrize("bits", [8, 10, 12, 14])
+def test_counts_in_the_upper_bits_have_the_largest_of_them_as_white(gray: NDArray[np.float64], bits: int) -> None:
+    low = 16 - bits
+    top = 2**bits - 1 << low
+    clean = np.minimum(1.6 * gray / gray.max(), 1)
+    counts = np.rint(noisy(clean, 30, seed=2) * (2**bits - 1)).astype(np.uint16) << low
+    with pytest.warns(RangeWarning, match=f"black is 0, white {top},"):
+        output = pellucid.denoise(counts)
+    # Where noise was cut off at white, that is known.
+    np.testing.assert_array_equal(output, pellucid.denoise(counts, range=(0, top)))
+    assert error(output, clean * top) < error(pellucid.denoise(counts, range="dtype"), clean * top)
+
+
 @pytest.mark.parametrize(
     ("low", "high", "stranger", "ends"),
     [(0, 4000, 60000, (0, 4095)), (28000, 30500, 0, None), (271, 314, 0, None), (0, 900, 20000, (0, 1023))],

@@ -26,6 +26,9 @@ COUNTS = (255, 1023, 4095, 16383)
 """The whites of cameras that write their counts into 16 bits as they are. A picture of 16 bits that has no value above a quarter of
 its range is either such counts or nearly black; to take the second for the first changes the unit of the noise level alone."""
 
+UNUSED = (4, 16, 64, 256)
+"""The steps between values of 16 bits that hold counts of 14, 12, 10 or 8 in their upper bits: the largest is white."""
+
 FLATTEST = 4095
 """The span of values of 16 bits up to which they are counts wherever they lie: no picture to look at has so little contrast."""
 
@@ -344,13 +347,17 @@ def _counts(bands: Bands, white: float | None, *, full: bool) -> Found:
     own = dtype_ends(np.dtype(np.uint16))
     if white is None and full:
         return Found(own)
-    counts = np.zeros(int(own[1]) + 1, np.int64)
+    counts, bits = np.zeros(int(own[1]) + 1, np.int64), 0
     for band in bands():
         flat = band.ravel()
         for start in range(0, flat.size, SAMPLE):
             counts += np.bincount(flat[start : start + SAMPLE], minlength=len(counts))
-            if _is_wide(counts, white):
+            bits |= int(np.bitwise_or.reduce(flat[start : start + SAMPLE]))
+            if (white is not None or bits % UNUSED[0]) and _is_wide(counts, white):
                 return Found(own)
+    step = bits & -bits
+    if white is None and step in UNUSED and _is_wide(counts, white):
+        return Found((0.0, own[1] + 1 - step), sought=True)
     reserved = bool(counts[-1]) and counts[:-1].any()
     if reserved:
         # The largest value of counts that stay far below is none.
