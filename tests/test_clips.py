@@ -19,7 +19,7 @@ from clips_made import COUNT, HEIGHT, WIDTH, Sound, av, frame_of, make, planes, 
 from pellucid import batch, footage, plan, restorer
 from pellucid.errors import FileError, OptionError, SizeError
 from pellucid.files import clips, encoders, joining, limited, yuv
-from pellucid.files.yuv import Layout
+from pellucid.files.yuv import Layout, Turn
 from pellucid.restorer import Restorer
 from pellucid.tasks import DenoiseSettings
 from pellucid.tasks.settings import ClipSettings
@@ -197,6 +197,71 @@ def test_frames_that_nothing_changes_come_back_to_the_bit(tmp_path: Path, model:
         assert len(pairs) == 2
         for one, other in pairs:
             assert all((a == b).all() for a, b in zip(one.planes, other.planes, strict=True))
+
+
+TURNS = [
+    (1, 0, 0, 1),
+    (0, 1, -1, 0),
+    (-1, 0, 0, -1),
+    (0, -1, 1, 0),
+    (-1, 0, 0, 1),
+    (1, 0, 0, -1),
+    (0, 1, 1, 0),
+    (0, -1, -1, 0),
+]
+"""Four turns, and each of them in a mirror: the first, second, fourth and fifth number of a display matrix."""
+
+
+def matrix_of(turn: tuple[int, int, int, int]) -> tuple[int, ...]:
+    return (turn[0] << 16, turn[1] << 16, 0, turn[2] << 16, turn[3] << 16, 0, 0, 0, 1 << 30)
+
+
+@pytest.mark.parametrize("turn", TURNS)
+def test_a_matrix_moves_pixels_as_players_do(turn: tuple[int, int, int, int]) -> None:
+    lying = np.arange(5 * 8).reshape(5, 8)
+    how = Turn.of(matrix_of(turn))
+    upright = how.upright(lying)
+    assert upright.shape == how.shape(5, 8)
+    assert (how.lying(upright) == lying).all()
+    middle = (upright.shape[1] - 1) / 2, (upright.shape[0] - 1) / 2
+    for (row, column), value in np.ndenumerate(lying):
+        x, y = column - 3.5, row - 2
+        shown = turn[0] * x + turn[2] * y + middle[0], turn[1] * x + turn[3] * y + middle[1]
+        assert upright[int(shown[1]), int(shown[0])] == value
+
+
+def test_other_matrices_are_left_to_the_player() -> None:
+    for turn in ((1, 1, -1, 1), (0, 0, 0, 0), (1, 0, 0, 0), (0, 1, 0, 0)):
+        assert Turn.of(matrix_of(turn)) == Turn()
+
+
+@pytest.mark.parametrize("turn", [TURNS[1], TURNS[3], TURNS[6]])
+def test_a_turned_clip_is_restored_as_it_is_shown(turn: tuple[int, int, int, int], tmp_path: Path, tiny: Restorer) -> None:
+    lies = np.random.default_rng(1).integers(0, 255, (3, HEIGHT, WIDTH), dtype=np.uint8)
+    source = make(tmp_path / "a.mp4", pixels="yuv444p", frames=lambda _: lies, count=2, matrix=matrix_of(turn))
+    clip = clips.look(source)
+    upright = clip.layout.turn.upright
+    if turn != TURNS[6]:
+        # FFmpeg's angle is of turns alone.
+        with av.open(str(source)) as file:
+            assert (upright(lies[0]) == np.rot90(lies[0], next(file.decode(video=0)).rotation // 90)).all()
+    given = [frame.planes for frame in clips.frames(clip)]
+    shown = [[upright(plane) for plane in planes] for planes in given]
+    straight = make(tmp_path / "b.mkv", "ffv1", "yuv444p", frames=lambda n: shown[n], count=2, size=clip.shown[::-1])
+    weights = np.zeros(clip.shown, np.float32)
+    weights[:20, :30] = 1
+    made = []
+    for path in (source, straight):
+        target = tmp_path / f"{path.stem}-out.mkv"
+        how = ClipSettings(lossless=True)
+        result = footage.restore(path, target, tiny, DenoiseSettings(), how, areas=lambda _: (weights, ()))
+        assert (result.height, result.width) == clip.shown
+        made.append([frame.planes for frame in clips.frames(clips.look(target))])
+    for before, turned, stood in zip(shown, *made, strict=True):
+        for plane, one, other in zip(before, turned, stood, strict=True):
+            assert (upright(one) == other).all()
+            assert (other != plane)[:20, :30].mean() > 0.3
+            assert (other == plane)[20:].all()
 
 
 BARS = np.array(

@@ -141,11 +141,11 @@ def test_other_tasks_take_clips(tmp_path: Path) -> None:
     coloured = tmp_path / "coloured.mkv"
     pellucid.colorize(gray, out=coloured, clip=ClipSettings(lossless=True))
     assert clips.look(coloured).pixels == "yuv420p"
-    # The light is kept to the level.
-    assert max(np.abs(one - other).max() for one, other in zip(luma_of(coloured), full_of(gray), strict=True)) <= 2
+    # The light is kept to the level, in the full range that gray has.
+    assert max(np.abs(one - other).max() for one, other in zip(luma_of(coloured), luma_of(gray), strict=True)) <= 2
     mask = tmp_path / "mask.mkv"
     pellucid.cutout(colour, alpha_only=True, out=mask, clip=ClipSettings(lossless=True))
-    assert clips.look(mask).pixels == "gray"
+    assert (clips.look(mask).pixels, clips.look(mask).layout.full, clips.look(mask).colours[0]) == ("gray", True, 2)
     model = restorer.load("cutout")
     for settings, words in (
         (CutoutSettings(), "without transparency; choose a background, or the mask alone"),
@@ -155,12 +155,17 @@ def test_other_tasks_take_clips(tmp_path: Path) -> None:
             footage.restore(colour, tmp_path / "x.mkv", model, settings)
 
 
-def full_of(path: Path) -> list[Any]:
-    """Luma in the limited range that colour has, of gray in the range that its file states."""
-    clip = clips.look(path)
-    return [
-        frame.planes[0].astype(float) if not clip.layout.full else 16 + frame.planes[0] * 219 / 255 for frame in clips.frames(clip)
-    ]
+@pytest.mark.parametrize(("stated", "full"), [(0, True), (1, False), (2, True)])
+def test_gray_has_all_values_unless_its_file_says_otherwise(stated: int, full: bool, tmp_path: Path) -> None:
+    ramp = np.tile(np.linspace(0, 255, WIDTH).astype(np.uint8), (HEIGHT, 1))
+    clip = make(tmp_path / "a.mkv", "ffv1", "gray", frames=lambda _: [ramp], count=2, colours=(stated, 2, 2, 2))
+    pixels = next(footage.arrays(clip)).astype(float)
+    assert np.abs(pixels - (ramp if full else np.clip((ramp - 16.0) * 255 / 219, 0, 255))).max() <= 0.5
+    # In colour each value looks as it did.
+    out = tmp_path / "b.mkv"
+    pellucid.colorize(clip, out=out, saturation=0, clip=ClipSettings(lossless=True))
+    shown = next(footage.arrays(out)).astype(float)
+    assert np.abs(shown - pixels[..., None]).max() <= 2
 
 
 # -- scenes -----------------------------------------------------------------------------------------------------------

@@ -63,8 +63,8 @@ LONGEST_PLAN = 1 << 16
 
 @dataclass(frozen=True)
 class Footage:
-    """The result of restoring a clip: its size in pixels and frames, the seconds of decoding and restoring, the model and the
-    facts of the first frame as JSON holds them, and lines for the user."""
+    """The result of restoring a clip: its size in pixels, as it is shown, and in frames, the seconds of decoding and restoring, the
+    model and the facts of the first frame as JSON holds them, and lines for the user."""
 
     width: int
     height: int
@@ -169,9 +169,10 @@ def restore(
             if before is not None:
                 before(temporary)
     first_header = finished[0].header
+    height, width = output.layout.turn.shape(output.height, output.width)
     return Footage(
-        output.width,
-        output.height,
+        width,
+        height,
         survey.known.count,
         seconds,
         first_header["model"],
@@ -250,7 +251,8 @@ def arrays(source: Path, how: ClipSettings | None = None) -> Iterator[NDArray[An
 
 @dataclass(frozen=True)
 class _Output:
-    """The frames that are written: pixel format, layout, size and colours; ``same``: their planes are the source's, changed."""
+    """The frames that are written: pixel format, layout, size as they lie, and colours; ``same``: their planes are
+    the source's, changed."""
 
     pixels: str
     layout: Layout
@@ -263,7 +265,7 @@ class _Output:
 def _output(clip: Clip, settings: Settings | Steps) -> _Output:
     """The frames of the output; `OptionError` where the settings ask for some that no clip holds."""
     layout = clip.layout
-    answer = settings.answer(Shape(clip.height, clip.width, layout.channels, alpha=layout.alpha))
+    answer = settings.answer(Shape(*clip.shown, layout.channels, alpha=layout.alpha))
     if answer.height is None or answer.width is None:
         raise OptionError(f"{clip.path}: all frames of a clip have one size, and with these settings each would have its own")
     own = settings.answer(Shape(clip.height, clip.width, layout.channels, alpha=False)).alpha
@@ -273,21 +275,22 @@ def _output(clip: Clip, settings: Settings | Steps) -> _Output:
         raise OptionError(f"{clip.path}: a clip is written without transparency; choose a background, or the mask alone")
     if len(settings.each()) > 1:
         raise OptionError(f"{clip.path}: these settings ask for several pictures of each frame, and a clip takes one")
-    if (answer.height, answer.width) == (clip.height, clip.width) and answer.channels == layout.channels:
+    height, width = layout.turn.shape(answer.height, answer.width)
+    if (height, width) == (clip.height, clip.width) and answer.channels == layout.channels:
         return _Output(clip.pixels, layout, clip.height, clip.width, clip.colours, same=True)
     if layout.alpha:
         raise OptionError(f"{clip.path}: frames with transparency keep their size and channels")
     deep = "" if layout.depth == 8 else f"{layout.depth}le"
     if answer.channels == layout.channels:
-        return _Output(clip.pixels, layout, answer.height, answer.width, clip.colours, same=False)
+        return _Output(clip.pixels, layout, height, width, clip.colours, same=False)
     if answer.channels == 1:
-        full = layout.full
-        gray = Layout("gray", layout.depth, full=full)
-        return _Output(f"gray{deep}", gray, answer.height, answer.width, (2 if full else 1, *clip.colours[1:3], 2), same=False)
-    matrix = 1 if answer.height >= clips.HIGH else 6
-    colour = Layout("yuv", layout.depth, 2, 2, matrix, full=layout.full)
+        # Players take gray for full range, whatever its file states.
+        gray = Layout("gray", layout.depth, full=True, turn=layout.turn)
+        return _Output(f"gray{deep}", gray, height, width, (2, *clip.colours[1:3], 2), same=False)
+    matrix = 1 if height >= clips.HIGH else 6
+    colour = Layout("yuv", layout.depth, 2, 2, matrix, full=layout.full, turn=layout.turn)
     codes = (2 if layout.full else 1, *clip.colours[1:3], matrix)
-    return _Output(f"yuv420p{deep}", colour, answer.height, answer.width, codes, same=False)
+    return _Output(f"yuv420p{deep}", colour, height, width, codes, same=False)
 
 
 @dataclass(frozen=True)
@@ -535,8 +538,8 @@ def _encoded(frames: Iterator[Frame], work: _Work, header: dict[str, Any], place
 
 
 def _blank(clip: Clip) -> Image:
-    """A picture of a frame's size."""
-    return Image(np.zeros((clip.height, clip.width, clip.layout.channels), np.float32), dtype=clip.layout.dtype)
+    """A picture of a frame's size, upright."""
+    return Image(np.zeros((*clip.shown, clip.layout.channels), np.float32), dtype=clip.layout.dtype)
 
 
 def _changed(planes: Planes, before: Any, after: Any, clip: Clip, output: _Output) -> Planes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Protocol, TypeVar
 
@@ -71,7 +72,7 @@ def small(planes: Planes, layout: Layout, side: int) -> Pixels:
         tall, wide = max(1, plane.shape[0] // own), max(1, plane.shape[1] // own)
         means = _blocks(plane, own, tall, wide)
         parts.append(means[np.arange(rows) * tall // rows][:, np.arange(columns) * wide // columns])
-    whole = Layout(layout.kind, layout.depth, matrix=layout.matrix, full=layout.full)
+    whole = replace(layout, across=1, down=1, alpha=False)
     return np.clip(yuv.to_pixels(tuple(parts), whole), 0, 1)
 
 

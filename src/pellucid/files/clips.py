@@ -10,7 +10,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,15 @@ from pellucid.errors import FileError, OptionError
 from pellucid.files import ends
 from pellucid.files.claims import check_size
 from pellucid.files.encoders import Container, container_of, library
-from pellucid.files.yuv import MATRICES, Layout, Planes
+from pellucid.files.yuv import MATRICES, Layout, Planes, Turn
 
 __all__ = ["Clip", "Frame", "Span", "as_frame", "frames", "look", "main_stream", "opened", "packets_of", "seconds_of", "written"]
 
 UNKNOWN = 2
 """The code for primaries, transfer and matrix that nobody states (ITU-T H.273)."""
+
+LIMITED = 1
+"""The code for a range in which black is 16 and white 235 (of 8 bits), in FFmpeg's numbers; 2: all of it, 0: not stated."""
 
 HIGH = 720
 """Rows from which an unstated matrix is taken for BT.709's, as players do; below, for BT.601's."""
@@ -106,6 +109,11 @@ class Clip:
     duration: Fraction | None
     ends: int | None = None
     interlaced: bool = False
+
+    @property
+    def shown(self) -> tuple[int, int]:
+        """Height and width of the frames as players show them, upright; ``height`` and ``width`` are those in the file."""
+        return self.layout.turn.shape(self.height, self.width)
 
     @property
     def is_hdr(self) -> bool:
@@ -212,14 +220,15 @@ def look(path: Path) -> Clip:
         pixels, full = _pixel_format(first.format, path)
         colours = (2 if full else first.color_range, first.color_primaries, first.color_trc, first.colorspace)
         side = {each.type.name: bytes(each) for each in first.side_data}
-        matrix = side.get("DISPLAYMATRIX")
+        stated = side.get("DISPLAYMATRIX")
+        matrix = tuple(np.frombuffer(stated, np.int32).tolist()) if stated is not None else None
         codec = context.codec.canonical_name
         return Clip(
             path=path,
             container=kind,
             codec=codec,
             pixels=pixels,
-            layout=_layout(pixels, colours, first.height, path),
+            layout=replace(_layout(pixels, colours, first.height, path), turn=Turn() if matrix is None else Turn.of(matrix)),
             height=first.height,
             width=first.width,
             time_base=stream.time_base,
@@ -227,7 +236,7 @@ def look(path: Path) -> Clip:
             start=Fraction(container.start_time or 0, 1_000_000),
             colours=colours,
             aspect=stream.sample_aspect_ratio or None,
-            matrix=tuple(np.frombuffer(matrix, np.int32).tolist()) if matrix is not None else None,
+            matrix=matrix,
             hdr=(side.get("MASTERING_DISPLAY_METADATA"), side.get("CONTENT_LIGHT_LEVEL")),
             count=stream.frames or None,
             duration=Fraction(container.duration, 1_000_000) if container.duration else None,
@@ -446,11 +455,11 @@ def _layout(pixels: str, colours: tuple[int, int, int, int], height: int, path: 
     found = _PLANAR.fullmatch(pixels)
     assert found is not None
     depth = int(found["depth"] or 8)
-    # Gray in planes states no range, and means all of it unless the file says otherwise.
     if found["kind"].startswith("gb"):
         return Layout("rgb", depth, full=True, alpha=found["kind"] == "gbrap")
     if found["kind"] == "gray":
-        return Layout("gray", depth, full=colours[0] == 2)
+        # Gray that states no range has all of it: FFmpeg and players take it so.
+        return Layout("gray", depth, full=colours[0] != LIMITED)
     matrix = colours[3] if colours[3] != UNKNOWN else (1 if height >= HIGH else 6)
     if matrix not in MATRICES:
         raise FileError(f"{path}: its colours have the matrix coefficients {matrix} (ITU-T H.273), which are not read")

@@ -1,4 +1,4 @@
-"""A frame's planes as pixels, and what was done to the pixels put back into the planes.
+"""A frame's planes as upright pixels, and what was done to the pixels put back into the planes.
 
 Clips hold luma and two colour differences, often at half the size, as whole numbers of 8 to 16 bits. They are made into red, green
 and blue for the work alone. Only the change that the work made goes back into the planes: what was not changed comes back to the
@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MATRICES", "Layout", "Planes", "apply", "from_pixels", "to_pixels"]
+__all__ = ["MATRICES", "Layout", "Planes", "Turn", "apply", "from_pixels", "to_pixels"]
 
 Planes = tuple[NDArray[Any], ...]
 """The planes of a frame, each (h, w), uint8 or uint16, in the order of the file: luma and two colour differences; green, blue and
@@ -36,12 +36,53 @@ SMPTE 240M, BT.2020 (twice; with constant luminance the pixels are near enough f
 
 
 @dataclass(frozen=True)
+class Turn:
+    """How a frame that lies in the file becomes upright: rows and columns change places (``swapped``), then the order of the rows
+    (``down``), and of the columns (``across``), is reversed.
+
+    >>> lying = np.arange(6).reshape(2, 3)
+    >>> Turn(swapped=True, across=True).upright(lying).tolist()
+    [[3, 0], [4, 1], [5, 2]]
+    """
+
+    swapped: bool = False
+    down: bool = False
+    across: bool = False
+
+    @classmethod
+    def of(cls, matrix: Sequence[int]) -> Turn:
+        """From a display matrix (nine numbers; a pixel at column x and row y is shown at column ``m[0] x + m[3] y`` and row
+        ``m[1] x + m[4] y``). Another one than of quarter turns and mirrors is left to the player."""
+        if any(matrix[0:2]) and any(matrix[3:5]):
+            if matrix[1] == matrix[3] == 0:
+                return cls(False, matrix[4] < 0, matrix[0] < 0)
+            if matrix[0] == matrix[4] == 0:
+                return cls(True, matrix[1] < 0, matrix[3] < 0)
+        return cls()
+
+    def upright(self, frame: NDArray[Any]) -> NDArray[Any]:
+        """A view of a frame (h, w, ...) as it is shown."""
+        frame = frame.swapaxes(0, 1) if self.swapped else frame
+        return frame[:: -1 if self.down else 1, :: -1 if self.across else 1]
+
+    def lying(self, frame: NDArray[Any]) -> NDArray[Any]:
+        """The way back."""
+        frame = frame[:: -1 if self.down else 1, :: -1 if self.across else 1]
+        return frame.swapaxes(0, 1) if self.swapped else frame
+
+    def shape(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width after a change from one to the other."""
+        return (width, height) if self.swapped else (height, width)
+
+
+@dataclass(frozen=True)
 class Layout:
     """How the planes of a clip's frames are to be read.
 
     ``kind``: luma and colour differences (``yuv``), ``rgb`` (planes green, blue, red) or ``gray``. ``depth`` in bits. ``across``
     and ``down``: how many pixels one colour difference stands for. ``matrix`` is a key of `MATRICES`, of ``yuv`` alone; ``full``:
-    black and white are the ends of the range, and not 16 and 235 (of 8 bits). ``alpha``: one more plane.
+    black and white are the ends of the range, and not 16 and 235 (of 8 bits). ``alpha``: one more plane. ``turn``: how the planes
+    become upright, which pixels are.
     """
 
     kind: Literal["yuv", "rgb", "gray"]
@@ -51,6 +92,7 @@ class Layout:
     matrix: int = 6
     full: bool = False
     alpha: bool = False
+    turn: Turn = Turn()
 
     @property
     def channels(self) -> int:
@@ -76,11 +118,20 @@ class Layout:
 
 
 def to_pixels(planes: Planes, layout: Layout) -> Pixels:
-    """The frame as pixels (h, w, 1 or 3), float32, black 0 and white 1; values beyond stay beyond.
+    """The frame as upright pixels (h, w, 1 or 3), float32, black 0 and white 1; values beyond stay beyond.
 
     Colour differences at a smaller size are enlarged so that their mean over each block is the block's own value: bilinear, and
     what that lacks added evenly over the block.
     """
+    pixels = _as_they_lie(planes, layout)
+    if layout.turn == Turn():
+        return pixels
+    # Its channels one behind the other in memory, as without a turn.
+    upright: Pixels = np.ascontiguousarray(layout.turn.upright(pixels).transpose(2, 0, 1)).transpose(1, 2, 0)
+    return upright
+
+
+def _as_they_lie(planes: Planes, layout: Layout) -> Pixels:
     black, span = layout._luma()
     first = (planes[0].astype(np.float32) - np.float32(black)) / np.float32(span)
     if layout.kind == "gray":
@@ -104,8 +155,9 @@ def to_pixels(planes: Planes, layout: Layout) -> Pixels:
 
 
 def apply(planes: Planes, layout: Layout, change: Pixels) -> Planes:
-    """The planes with ``change`` (h, w, channels) added to the pixels that they stand for; alpha stays as it is."""
+    """The planes with ``change`` (h, w, channels; upright) added to the pixels that they stand for; alpha stays as it is."""
     _, span = layout._luma()
+    change = layout.turn.lying(change)
     if layout.kind == "gray":
         return (_added(planes[0], change[..., 0] * np.float32(span), layout), *planes[1:])
     if layout.kind == "rgb":
@@ -125,8 +177,8 @@ def apply(planes: Planes, layout: Layout, change: Pixels) -> Planes:
 
 
 def from_pixels(pixels: Pixels, layout: Layout) -> Planes:
-    """The planes of a layout for pixels (h, w, channels) in [0, 1]."""
-    height, width = pixels.shape[:2]
+    """The planes of a layout for upright pixels (h, w, channels) in [0, 1]."""
+    height, width = layout.turn.shape(*pixels.shape[:2])
     black = np.full((height, width), layout._luma()[0], layout.dtype)
     if layout.kind != "yuv":
         return apply((black,) * layout.channels, layout, pixels)

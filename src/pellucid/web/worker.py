@@ -211,7 +211,7 @@ class Worker:
         most, words = job["pixels"], job["words"]
         with files.limited(most, words, partial(_output_size, settings)):
             clip = clips.look(source)
-            high, wide = _output_size(settings, clip.height, clip.width)
+            high, wide = _output_size(settings, *clip.shown)
             each = max(clip.height * clip.width, high * wide)
             frames = 0
 
