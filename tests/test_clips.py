@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -477,10 +478,34 @@ def test_alpha_that_would_be_lost_is_refused(tmp_path: Path, model: Restorer) ->
     source = make(tmp_path / "c.mkv", "ffv1", "yuva420p", time_base=Fraction(1, 1000), count=3)
     with pytest.raises(FileError, match="WebM cannot hold these frames"):
         again(source, model, "c.webm")
+    film = restorer.load("film")
+    footage.restore(source, tmp_path / "damage.mkv", film, film.settings(show_damage=True))
+    assert clips.look(tmp_path / "damage.mkv").pixels == "gray"
     cut = restorer.load("cutout")
     for how in ({}, {"background": "red"}):
         with pytest.raises(OptionError, match="its frames are transparent in part and stay so"):
             footage.restore(source, tmp_path / "out.mkv", cut, cut.settings(**how))
+
+
+def test_what_lies_beyond_white_is_gone_where_the_work_replaced_it() -> None:
+    layout = Layout("yuv", 8, 2, 2)
+    planes = (np.full((8, 8), 250, np.uint8), *(np.full((4, 4), 128, np.uint8) for _ in range(2)))
+    clip = type("Clip", (), {"layout": layout})()
+    output = footage._Output("yuv420p", layout, 8, 8, (1, 2, 2, 2), same=True)
+    before = np.ones((8, 8, 3), np.float32)
+    for level in (0.0, 0.4):
+        luma = footage._changed(planes, before, np.full_like(before, level), clip, output)[0]
+        np.testing.assert_array_equal(luma, round(16 + 219 * level))
+    np.testing.assert_array_equal(footage._changed(planes, before, before, clip, output)[0], 250)
+    # Of a clip that is turned, too, and pixel by pixel.
+    turned = replace(layout, turn=yuv.Turn(swapped=True, across=True))
+    planes = (
+        np.where(np.arange(96).reshape(8, 12) % 5 == 0, 250, 200).astype(np.uint8),
+        *(each[:, [0] * 6] for each in planes[1:]),
+    )
+    before = np.clip(yuv.to_pixels(planes, turned), 0, 1)
+    clip = type("Clip", (), {"layout": turned})()
+    np.testing.assert_array_equal(footage._changed(planes, before, np.zeros_like(before), clip, output)[0], 16)
 
 
 def test_a_name_may_be_as_long_as_names_are(tmp_path: Path, model: Restorer) -> None:

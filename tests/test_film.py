@@ -7,8 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 import pellucid
-from pellucid import footage, images, mending, reels, registration, samples, wear
+from pellucid import footage, images, mending, reels, registration, restorer, samples, wear
 from pellucid.errors import OptionError
+from pellucid.images import Image
 from pellucid.tasks import FilmSettings, film, film_learning
 from pellucid.tasks.settings import Shape
 from pellucid.views import View
@@ -214,6 +215,14 @@ def test_a_steady_camera_a_slow_fade_and_a_flash_stay_as_they_are() -> None:
     shift, factors = entries_of(np.stack([0.4 * time, 5 * np.sin(time / 20)], axis=1) * 0.6, gain)
     np.testing.assert_array_equal(shift, 0)
     np.testing.assert_array_equal(factors, 1)
+
+
+@pytest.mark.parametrize("dark", [0.0, 0.04])
+def test_a_picture_between_black_frames_is_no_damage(dark: float, photograph: Pixels) -> None:
+    model = restorer.load("film")
+    clip = tuple(Image(photograph[:64, :96] * np.float32(1 if number == 1 else dark)) for number in range(3))
+    lit = model.details(View(clip, 1, clip=(reels.Entry(),) * 3), only_damage=True)
+    np.testing.assert_allclose(lit.image.pixels, clip[1].pixels, atol=0.02)
 
 
 def test_nothing_is_done_about_a_clip_of_one_picture() -> None:

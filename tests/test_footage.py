@@ -334,6 +334,11 @@ def test_masked_frames_keep_their_masks_and_what_lies_under_them_has_no_say() ->
         assert rough(one) < 0.5 * rough(FRAMES[0])
 
 
+def test_a_quality_is_refused_where_there_is_none() -> None:
+    with pytest.raises(OptionError, match="--lossless changes no value: leave --quality out"):
+        footage.check(ClipSettings(lossless=True, quality=5))
+
+
 def test_frames_of_another_size_or_dtype_are_one_clear_line() -> None:
     first = np.zeros((20, 24, 3), np.uint8)
     for other in (first[1:], first[..., 0], first.astype(np.uint16)):

@@ -226,12 +226,14 @@ def small_size(height: int, width: int, area: int = 256 * 256, multiple: int = 3
     """The size, in multiples of ``multiple``, at which the network looks at a whole picture: of about ``area`` pixels, whatever
     the picture's own size.
 
-    >>> small_size(3000, 4000), small_size(512, 768), small_size(64, 64)
-    ((224, 288), (224, 320), (256, 256))
+    >>> small_size(3000, 4000), small_size(512, 768), small_size(64, 64), small_size(1, 30000)
+    ((224, 288), (224, 320), (256, 256), (64, 1024))
     """
     share = (area / (height * width)) ** 0.5
-    down, across = (max(2, round(side * share / multiple)) * multiple for side in (height, width))
-    return down, across
+    down, across = (max(2, round(side * share / multiple)) for side in (height, width))
+    # A side of the least size leaves the other one less than its share.
+    most = max(2, round(area / (2 * multiple * multiple)))
+    return min(down, most) * multiple, min(across, most) * multiple
 
 
 TABLE: Planes = np.array(

@@ -54,6 +54,9 @@ Areas = Callable[[Image], tuple[NDArray[np.float32] | None, tuple[str, ...]]]
 PARTS = "pellucid clip 1"
 """The first word of the plan in a folder of segments: only such a folder is ever emptied."""
 
+GONE = 8.0
+"""Levels of 255 by which a pixel must change for what it was beyond black and white to be gone."""
+
 LONGEST_NAME = 255
 """Bytes of a file's name at most, as the usual file systems have it."""
 
@@ -79,6 +82,8 @@ def check(how: ClipSettings) -> Span:
     """The span that the settings name; `OptionError` for settings that cannot be, before any clip is looked at."""
     if how.codec is not None and encoders.ALIASES.get(how.codec.lower(), how.codec.lower()) not in encoders.CODECS:
         raise OptionError(f"codec {how.codec[:40]!r} is not one of {', '.join(encoders.CODECS)}")
+    if how.lossless and how.quality != encoders.QUALITY:
+        raise OptionError("--lossless changes no value: leave --quality out")
     return Span.of(how.start, how.end)
 
 
@@ -278,7 +283,8 @@ def _output(clip: Clip, settings: Settings | Steps) -> _Output:
     height, width = layout.turn.shape(answer.height, answer.width)
     if (height, width) == (clip.height, clip.width) and answer.channels == layout.channels:
         return _Output(clip.pixels, layout, clip.height, clip.width, clip.colours, same=True)
-    if layout.alpha:
+    # Where a frame was damaged is another picture, which needs no alpha.
+    if layout.alpha and answer.channels != 1:
         raise OptionError(f"{clip.path}: frames with transparency keep their size and channels")
     deep = "" if layout.depth == 8 else f"{layout.depth}le"
     if answer.channels == layout.channels:
@@ -544,5 +550,11 @@ def _blank(clip: Clip) -> Image:
 
 def _changed(planes: Planes, before: Any, after: Any, clip: Clip, output: _Output) -> Planes:
     if output.same:
-        return yuv.apply(planes, clip.layout, after - before)
+        change = after - before
+        beyond = yuv.beyond(planes, clip.layout)
+        if beyond.any():
+            # The work was given black and white there. Where it replaced them, what lies beyond would stay as a ghost.
+            share = np.minimum(np.abs(change).max(axis=2) * np.float32(255 / GONE), 1)
+            change = change - (beyond * share)[..., None]
+        return yuv.apply(planes, clip.layout, change)
     return yuv.from_pixels(after, output.layout)

@@ -154,6 +154,16 @@ def _as_they_lie(planes: Planes, layout: Layout) -> Pixels:
     return pixels
 
 
+def beyond(planes: Planes, layout: Layout) -> Pixels:
+    """How far the light of each pixel (h, w) is beyond white, or below black (negative), as `to_pixels` gives it: upright."""
+    black, span = layout._luma()
+    if layout.kind == "rgb" or layout.full:
+        return np.zeros((1, 1), np.float32)
+    first = (planes[0].astype(np.float32) - np.float32(black)) / np.float32(span)
+    far: Pixels = layout.turn.upright(first - np.clip(first, 0, 1))
+    return far
+
+
 def apply(planes: Planes, layout: Layout, change: Pixels) -> Planes:
     """The planes with ``change`` (h, w, channels; upright) added to the pixels that they stand for; alpha stays as it is."""
     _, span = layout._luma()

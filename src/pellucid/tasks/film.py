@@ -89,6 +89,9 @@ and 0.05 % were, with rain, snow, wires and the like before the camera 0.046 %."
 RARE_IN_FLASH = 1e4
 """The same in a flash, which no other frame is like: what is burnt out in it looks like damage, and hardly anybody sees what is."""
 
+APART = 0.1
+"""By how much, in [0, 1], most of a frame is lighter than its neighbours where these say nothing of it."""
+
 GRAINY = 2.5
 """The level of noise, in 8-bit levels, from which it is taken for grain: a clean picture comes back at 42 dB or better."""
 
@@ -277,13 +280,23 @@ def _around(view: View) -> tuple[tuple[Pixels, Pixels] | None, tuple[Pixels, Pix
             other = _alike(other, view.clip[place], view.clip[view.at])
         came.append(other)
         brought.append(mending.brought(frame, other))
+    if _apart(frame, came):
+        return None, None, (0, 0)
     # Beside a flash there is one neighbour: it stands on both sides.
     return (brought[0], brought[-1]), (came[0], came[-1]), (places[0] - view.at, places[-1] - view.at)
 
 
+def _apart(frame: Pixels, others: Sequence[Pixels]) -> bool:
+    """Whether most of a frame is lighter than all ``others``, which then say nothing of it: a picture between black frames, of a
+    strobe or a bolt, is no damage as a whole."""
+    part = frame[::4, ::4].mean(axis=2)
+    lightest = np.max([other[::4, ::4].mean(axis=2) for other in others], axis=0)
+    return bool((part > lightest + np.float32(APART)).mean() > 0.5)
+
+
 def _rare(view: View, steps: tuple[int, int] | None) -> float:
     if steps is None:
-        return RARE_IN_FLASH if view.clip and view.clip[view.at].flash else RARE_ALONE
+        return RARE_ALONE if len(view.frames) < 3 else RARE_IN_FLASH
     return RARE if steps[0] < 0 < steps[1] else RARE_AT_ENDS
 
 
