@@ -175,7 +175,7 @@ DIAGNOSIS_ROWS = (
     {"neighbours", "sampling"},
     {"stars"},
     {"impulses", "spots"},
-    {"noise", "jpeg"},
+    {"noise", "jpeg", "squared"},
     {"bands", "blotches", "clipped", "enlarged", "estimator", "grounds", "halftone", "palette", "quiet", "repeats", "sensors"},
     {"photons"},
     {"drawn", "extremes"},

@@ -18,9 +18,11 @@ from pellucid.cards import Card
 from pellucid.engines import Graph, Planes, in_channels
 from pellucid.following import BESIDE
 from pellucid.noise import EXPLAINED, WINDOW, Noise
+from pellucid.quantised import SIDE, Quantised
 from pellucid.tiling import Place
 
 __all__ = [
+    "OnBlocks",
     "Turned",
     "answer",
     "answer_as_gray",
@@ -228,6 +230,8 @@ def answer(
     card = graph.card
     if noise.spots is not None and noise.spots.ground:
         return drawings.grounded(planes)
+    if noise.quantised is not None and noise.quantised.squares is not None:
+        return noise.quantised.evened(planes, *((0, 0) if place is None else place[:2]))
     if noise.places is not None and place is not None:
         noise = replace(noise, local=noise.places.sigma(place.top, place.left, planes.shape[1], planes.shape[2], place.within))
     if noise.beside is not None and place is not None:
@@ -277,8 +281,8 @@ def _answer_of_all(
     if noise.spots is not None and noise.spots.colours is not None:
         usual, struck, clear = drawings.recoloured(planes, noise.spots.colours)
         np.copyto(output, usual, where=clear | ~struck)
-    if noise.quantised is not None:
-        noise.quantised.hold(output, planes, *((0, 0) if place is None else place[:2]))
+    if noise.quantised is not None and noise.quantised.alone:
+        noise.quantised.hold(output, planes, *((0, 0) if place is None else place[:2]), trusted=noise.patterned)
     return _with_grain(output, shown, noise.keep_grain)
 
 
@@ -349,6 +353,30 @@ class Turned(Graph):
             total += np.flip(output.swapaxes(-1, -2) if exchanged else output, axes)
         total /= np.float32(len(self.ways))
         return total
+
+
+class OnBlocks(Graph):
+    """A graph that is given a picture that was a JPEG as it lay in the file: whole blocks first, and rows and columns as they were.
+
+    A network learns where the blocks of a JPEG begin when all of those that it learns from begin in the same place: of photographs
+    that were cut off their blocks by 3 and 5 pixels, it mended a tenth to a quarter as much.
+    """
+
+    def __init__(self, graph: Graph, blocks: Quantised) -> None:
+        self.graph, self.card, self.engine, self.blocks = graph, graph.card, graph.engine, blocks
+
+    def __call__(self, planes: Planes) -> Planes:
+        """As of `Graph`; the planes begin at whole blocks of eight pixels of the picture."""
+        before = (-self.blocks.top % SIDE, -self.blocks.left % SIDE)
+        more = [(each, -each % self.card.multiple_of) for each in before]
+        given = np.pad(planes, ((0, 0), (0, 0), *more), mode="symmetric")
+        height, width = planes.shape[-2:]
+        if self.blocks.turned:
+            output = self.graph(np.ascontiguousarray(given.swapaxes(-1, -2))).swapaxes(-1, -2)
+        else:
+            output = self.graph(given)
+        top, left = before
+        return output[..., top : top + height, left : left + width]
 
 
 def _mirrored(planes: NDArray[np.float32], axes: int) -> NDArray[np.float32]:

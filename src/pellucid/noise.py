@@ -51,7 +51,7 @@ class Noise:
     ``patterned``: the picture has detail of its own that looks like noise; ``colours`` (channels, 256) is the mean of the few
     colours that may be behind each value, as shares of full range. ``beside`` is what a network is given beside a frame
     that was fused with others, and ``around`` what that is in one piece. ``quantised`` is the JPEG that an
-    image was, which has no other noise.
+    image was.
     """
 
     level: float | None

@@ -31,6 +31,7 @@ from pellucid.diagnosis import (
     repeats,
     sampling,
     spots,
+    squared,
 )
 from pellucid.diagnosis.believing import LESS, STRONGEST, Detail, believed, patterned
 from pellucid.diagnosis.described import KINDS, Diagnosis
@@ -115,6 +116,8 @@ def look(view: View) -> Diagnosis:
         found = inspect_parts(view.parts(through), view.opaque(through), view.shape[:2])
         if found.squares is not None:
             found = _repeated(view)
+        elif found.quantised is not None and found.quantised.squares is not None:
+            found = _even(view, found)
         elif _in_memory(view) and found.jpeg_quality is None and found.kind in SMOOTHED:
             found = _enlarged(view, found)
         view.found = _coloured(view, found)
@@ -162,6 +165,17 @@ def _repeated(view: View) -> Diagnosis:
     return replace(found if found.impulse_density > 0 or found.sigma >= STEPS else Diagnosis("clean"), squares=there)
 
 
+def _even(view: View, found: Diagnosis) -> Diagnosis:
+    """The JPEG that was drawn in squares, with the place of these in the whole picture; without them where it is not in memory."""
+    assert found.quantised is not None
+    plain = replace(found.quantised, squares=None)
+    even = None
+    if _in_memory(view):
+        pixels = images.floating(view.picture).pixels
+        even = squared.squared([pixels[..., 1:2] if is_gray(view) else pixels], plain)
+    return replace(found, quantised=even or plain)
+
+
 def _in_memory(view: View) -> bool:
     """Whether all of a picture is there, and is an image."""
     return not isinstance(view.picture.pixels, Rows) and view.picture.mask is None
@@ -187,6 +201,10 @@ def _enlarged(view: View, found: Diagnosis) -> Diagnosis:
     banded = found.rows + found.columns > 0 and seen.rows + seen.columns == 0
     fainter = seen.sigma < (SURELY if found.kind == "clean" else STEPS)
     if fainter or banded or not (white or other) or off > ROUNDED + AGAIN * seen.sigma:
+        return found
+    there = view.parts(windows(*view.shape[:2]))
+    if jpeg.found(there) is not None or squared.plainly(there):
+        # What was drawn in squares has edges at even distances, too; and no JPEG was enlarged since.
         return found
     level = seen.sigma * (way.gain if white else 1.0)
     return Diagnosis(
@@ -230,6 +248,9 @@ def inspect_parts(
     if lone is not None:
         return Diagnosis("impulses", impulse_density=lone.share, spots=lone)
     detail = Detail(parts)
+    compressed = None if sight.squares else (detail if parts is whole else Detail(whole)).compressed
+    if compressed is not None and (even := squared.squared(whole, compressed)) is not None:
+        return Diagnosis("jpeg", jpeg_quality=even.quality, quantised=even)
     for part in (whole, parts) if len(parts) > len(whole) or parts[0] is not whole[0] else (whole,):
         if (struck := extremes.measured(part)) is None:
             continue
@@ -303,7 +324,10 @@ def _plain(detail: Detail, whole: Sequence[Pixels], size: tuple[int, ...] | None
 def _fine(detail: Detail, whole: Sequence[Pixels], size: tuple[int, ...] | None) -> Diagnosis:
     """The noise that is a few pixels wide at most."""
     parts = detail.parts
-    found = believed(detail, measured(parts))
+    found = believed(detail, measured(parts, Reading.of(parts, detail.compressed)))
+    if found.kind == "correlated" and detail.compressed is None and squared.plainly(parts):
+        # A JPEG of hardly any waves.
+        return Diagnosis("clean", sure=found.sure)
     if found.impulse_density == 0 and found.jpeg_quality is None and found.sigma < SPECKED:
         few = spots.measured(parts)
         # A few pixels that stand out make noise of what has none.

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from pellucid.clipping import Clipping
 from pellucid.diagnosis import clipped, impulses, jpeg, palette, quiet, repeats
 from pellucid.diagnosis.described import FAINTEST, Diagnosis
-from pellucid.diagnosis.fine import LETTERS, PLAIN
+from pellucid.diagnosis.fine import FINE, LETTERS, PLAIN
 from pellucid.images import Pixels
 from pellucid.maps import Curve
+from pellucid.quantised import Quantised
 
 __all__ = ["LESS", "STRONGEST", "Detail", "believed", "patterned"]
 
@@ -60,6 +61,10 @@ ENDS = 0.3
 STRONGEST = 75.0
 """Level in 8-bit levels above which there is no noise on what was drawn."""
 
+EXPLAINED = 2.0
+"""How many times as strong as a JPEG's roundings the noise may be that they explain on what was drawn: colour, of which a quarter
+of the pixels is kept, is farther off."""
+
 PATTERNED = 12.0
 """Level in 8-bit levels from which noise may be a pattern that repeats itself."""
 
@@ -72,6 +77,11 @@ class Detail:
     """The detail of the ``parts`` (h, w, channels) that looks like noise; each is looked at once, when it is asked for."""
 
     parts: Sequence[Pixels]
+
+    @cached_property
+    def compressed(self) -> Quantised | None:
+        """The JPEG that they were, by its coefficients."""
+        return jpeg.found(self.parts)
 
     @cached_property
     def far(self) -> float:
@@ -147,7 +157,21 @@ class Detail:
 
 def believed(detail: Detail, found: Diagnosis) -> Diagnosis:
     """The noise that was found, but where places are too quiet for it, or where the picture repeats itself too well, or has few
-    colours, or is full of letters and the like: then that of these."""
+    colours, or is full of letters and the like: then that of these. What was drawn and is a JPEG has the noise of that alone."""
+    blocks = found.quantised
+    answer = _believed(detail, found)
+    if blocks is None or answer.kind in ("clean", "jpeg") or answer.impulse_density > 0:
+        return answer
+    if blocks.alone or not detail.drawn or answer.sigma > EXPLAINED * blocks.level:
+        return replace(answer, quantised=replace(blocks, alone=False))
+    if answer.patterned:
+        return replace(answer, quantised=replace(blocks, alone=True))
+    if blocks.quality > FINE:
+        return Diagnosis("clean", jpeg_quality=blocks.quality, sure=found.sure)
+    return Diagnosis("jpeg", jpeg_quality=blocks.quality, sure=found.sure, quantised=replace(blocks, alone=True))
+
+
+def _believed(detail: Detail, found: Diagnosis) -> Diagnosis:
     parts, detailed = detail.parts, detail.fine
     # Hardly any place is as quiet as what was found would leave it.
     odd = found.impulse_density == 0 and detail.between > max(RINGING, ODD * found.sigma)

@@ -53,7 +53,7 @@ class Diagnosis:
     which everything else here describes one; ``enlarged`` how a smooth kernel made the picture larger, noise and all, and
     ``smaller`` what is found at the size that it had; ``patterned``: the picture has detail of its own, letters or a pattern, that
     is as strong as noise, and looks like it; ``colours`` are the few that such a picture has; ``quantised`` the
-    JPEG that it was, where it has no other noise.
+    JPEG that it was, where its coefficients show it, and whether it has other noise.
     ``curve`` is all noise but impulses by intensity, and ``clipping`` what became of it at black and white, where values
     beyond were lost. ``sure`` is how much there was to go by, 0 to 1.
 
@@ -154,6 +154,9 @@ class Diagnosis:
             found.append(f"blotches of colour, noise level {self.blotches.level:.1f}")
         if self.jpeg_quality is not None:
             found.append(f"JPEG of quality {self.jpeg_quality}")
+        if self.quantised is not None and self.quantised.squares is not None:
+            (height, _), (width, _) = self.quantised.squares
+            found.append(f"drawn in squares of {width}x{height} pixels")
         if self.squares is not None and self.kind != "clean":
             found.append(f"pixels repeated {self.squares.columns}x{self.squares.rows}")
         if self.enlarged is not None:

@@ -15,8 +15,9 @@ from pellucid.diagnosis import clipped, estimator, impulses, jpeg, noise, quiet,
 from pellucid.diagnosis.described import FAINTEST, Diagnosis
 from pellucid.images import Pixels
 from pellucid.maps import Curve
+from pellucid.quantised import Quantised
 
-__all__ = ["BENT", "LETTERS", "LOUD", "MANY", "PLAIN", "SPARE", "SPARSEST", "Reading", "mean_level", "measured"]
+__all__ = ["BENT", "FINE", "LETTERS", "LOUD", "MANY", "PLAIN", "SPARE", "SPARSEST", "Reading", "mean_level", "measured"]
 
 PROCESSED = 2.1
 """Level in 8-bit levels below which correlated noise is left alone: so faint nobody sees it, and fine texture looks like it (of
@@ -154,26 +155,37 @@ FINE = 92
 
 @dataclass(frozen=True)
 class Reading:
-    """The JPEG ``quality``, the ``blocks``, the level of the ``calm`` ones, and ``said``, the network's estimate from these."""
+    """The JPEG ``quality`` as its seams show it, the ``blocks``, the level of the ``calm`` ones, ``said``, the network's estimate
+    from these, and the JPEG that its coefficients show."""
 
     quality: int | None
     blocks: sampling.Blocks
     calm: float
     said: estimator.Estimate
+    compressed: Quantised | None = None
 
     @classmethod
-    def of(cls, parts: Sequence[Pixels]) -> Reading:
-        """Reads the ``parts`` (h, w, channels)."""
+    def of(cls, parts: Sequence[Pixels], compressed: Quantised | None = None) -> Reading:
+        """Reads the ``parts`` (h, w, channels); ``compressed`` is the JPEG that their coefficients show, where that is known."""
         quality, rougher = jpeg.quality(parts)
+        if compressed is not None and (quality is not None or rougher >= jpeg.SHARPEST):
+            quality = compressed.quality
         blocks = sampling.blocks(parts)
         calm = noise.white_sigma(blocks)
         inputs = estimator.features(parts, blocks, calm, quality, rougher)
-        return cls(quality, blocks, calm, estimator.answer(estimator.load(), inputs))
+        return cls(quality, blocks, calm, estimator.answer(estimator.load(), inputs), compressed)
 
 
 def measured(parts: Sequence[Pixels], reading: Reading | None = None) -> Diagnosis:
     """The noise of parts that are no drawing and have no black and white impulses; ``reading`` where they were read before."""
     read = Reading.of(parts) if reading is None else reading
+    found = _measured(parts, read)
+    if read.compressed is None:
+        return found
+    return replace(found, quantised=replace(read.compressed, alone=found.kind == "jpeg"))
+
+
+def _measured(parts: Sequence[Pixels], read: Reading) -> Diagnosis:
     quality, blocks, calm, said = read.quality, read.blocks, read.calm, read.said
     sure = min(1.0, len(blocks.values) / 2000)
     even = noise.even_curve(blocks, calm) if calm < LOUD else None
@@ -229,9 +241,11 @@ def measured(parts: Sequence[Pixels], reading: Reading | None = None) -> Diagnos
         hidden = _between(parts, quality)
         if hidden is not None:
             return hidden
+        if quality is None and read.compressed is not None:
+            quality = read.compressed.quality
         if quality is None or quality > FINE:
             return Diagnosis("clean", jpeg_quality=quality, sure=sure)
-        return Diagnosis("jpeg", jpeg_quality=quality, sure=sure, quantised=jpeg.quantised(parts, quality))
+        return Diagnosis("jpeg", jpeg_quality=quality, sure=sure, quantised=Quantised(quality, *jpeg.grid(parts)[0]))
     if said.correlated > said.white or quality is not None:
         level = max(said.correlated, said.white)
         large = noise.enlarged(blocks) if quality is None else 0.0

@@ -26,6 +26,7 @@ from pellucid.errors import ImageError, OptionError
 from pellucid.images import Image
 from pellucid.maps import Curve
 from pellucid.noise import Noise
+from pellucid.quantised import SIDE, Quantised
 from pellucid.tasks import DenoiseSettings, base
 from pellucid.tasks.denoise_clips import RUN_IN, follow, looks_around, next_frames, settle
 from pellucid.tasks.denoise_learning import MAPS, Learning
@@ -106,6 +107,9 @@ output."""
 DOUBTED_BYTES = 70
 """And for each pixel where what is taken away is held to what the noise explains: the picture once more, its output, and the random
 change."""
+
+ON_BLOCKS_BYTES = 20
+"""And for each pixel of a picture that was a JPEG and was cut or turned since: the network's input once more, of five planes."""
 
 SMALLER_BYTES, AT_EDGES = 60, 16
 """And for each pixel of a piece that is restored at the size that it had before it was enlarged: the smaller piece, and what is
@@ -220,6 +224,7 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
         work = replace(work, piece=partial(detailing.detailed, work.piece, settings.detail), halo=work.halo + detailing.REACH)
     more = (APART_BYTES if settings.apart else 0) + (BEST_BYTES if settings.best else 0) + (DOUBTED_BYTES if noise.doubted else 0)
     more += BESIDE_BYTES if view.beside is not None else 0
+    more += 0 if _moved(plan) is None else ON_BLOCKS_BYTES
     once = base.Pass(
         work.piece,
         tile=(TILE if noise.density == 0 else FILLED_TILE)[models.precision],
@@ -384,12 +389,16 @@ def _work(
 ) -> _Work:
     """The restoration of a piece of a picture with this noise; ``straight`` takes bands away before it."""
     card, graph = models.card(plan.role), _graph(models, plan.role, settings)
+    blocks = _moved(plan)
+    if blocks is not None:
+        graph = denoising.OnBlocks(graph, blocks)
     # The file that takes the noise away once the impulses on top of it are filled: the family's own for white noise.
     plain = _plain(models, plan.channels)
     both = noise.density > 0 and bool(noise.level) and models.paths[plain] != models.paths[plan.role]
     then = _graph(models, plain, settings) if both else None
     # Impulses are filled on a grid of their own.
     step = max(card.multiple_of, maps.GRID) if noise.density > 0 else card.multiple_of
+    step = step if blocks is None else math.lcm(step, SIDE)
     margin = _margin(card, noise)
     if then is not None:
         # Where the graph runs twice, all but the filled pixels is the same the second time: influence from beyond fades before.
@@ -405,6 +414,14 @@ def _work(
     if straight is not None:
         piece = partial(straight, piece)
     return _Work(piece, margin, step)
+
+
+def _moved(plan: _Plan) -> Quantised | None:
+    """The JPEG that the picture was, where its blocks lie elsewhere since, or other than in its file, and the file that serves
+    knows what it leaves."""
+    blocks = plan.noise.quantised
+    moved = blocks is not None and (blocks.top, blocks.left, blocks.turned) != (0, 0, False)
+    return blocks if moved and plan.role == "processed" else None
 
 
 def _unchanged(planes: Planes, place: Place, room: Planes | None = None) -> Planes:
