@@ -162,7 +162,7 @@ def believed(detail: Detail, found: Diagnosis) -> Diagnosis:
     answer = _believed(detail, found)
     if blocks is None or answer.kind in ("clean", "jpeg") or answer.impulse_density > 0:
         return answer
-    if blocks.alone or not detail.drawn or answer.sigma > EXPLAINED * blocks.level:
+    if not detail.drawn or answer.sigma > EXPLAINED * blocks.level:
         return replace(answer, quantised=replace(blocks, alone=False))
     if answer.patterned:
         return replace(answer, quantised=replace(blocks, alone=True))

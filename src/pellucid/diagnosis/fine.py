@@ -168,7 +168,8 @@ class Reading:
     def of(cls, parts: Sequence[Pixels], compressed: Quantised | None = None) -> Reading:
         """Reads the ``parts`` (h, w, channels); ``compressed`` is the JPEG that their coefficients show, where that is known."""
         quality, rougher = jpeg.quality(parts)
-        if compressed is not None and (quality is not None or rougher >= jpeg.SHARPEST):
+        if compressed is not None and rougher >= jpeg.SHARPEST and jpeg.grid(parts)[0] == (compressed.top, compressed.left):
+            # The networks learnt of those whose seams show.
             quality = compressed.quality
         blocks = sampling.blocks(parts)
         calm = noise.white_sigma(blocks)

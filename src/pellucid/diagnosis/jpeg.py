@@ -47,8 +47,9 @@ grid: in its blocks alone most of them were rounded to that."""
 PATCH, PATCHES = 2 * SIDE - 1, 100
 """Side in pixels of the patches whose blocks are tried at every place, and how many there are at most."""
 
-VARIED = 2.0
-"""Standard deviation in 8-bit levels below which a block or patch says nothing."""
+VARIED, PALE = 2.0, 0.7
+"""Standard deviation in 8-bit levels below which a block or patch says nothing; and where too few have as much, as on a pale
+page."""
 
 NEXT_TO_ZERO, ZEROS = 0.75, 0.1
 """How large a coefficient may be that was zero before the pixels were rounded; and by which share there are more of them in the
@@ -137,7 +138,7 @@ def _by_zeros(parts: Sequence[NDArray[np.float32]]) -> Grid | None:
     patches = np.concatenate(
         [each[:: max(1, count // (3 * PATCHES))] for each in every] or [np.zeros((0, PATCH, PATCH), np.float32)]
     )
-    patches = _spread(patches[patches.std(axis=(1, 2)) > VARIED / 255], PATCHES)
+    patches = _spread(patches[_varied(255 * patches.std(axis=(1, 2)))], PATCHES)
     if len(patches) < DIFFERENT:
         return None
     blocks = np.lib.stride_tricks.sliding_window_view(patches, (SIDE, SIDE), axis=(1, 2)).transpose(1, 2, 0, 3, 4)
@@ -150,7 +151,7 @@ def _by_zeros(parts: Sequence[NDArray[np.float32]]) -> Grid | None:
 def _likeliest(parts: Sequence[NDArray[np.float32]], where: Grid) -> Quantised | None:
     """The JPEG with this grid whose steps the coefficients fit best; None where they fit none."""
     cells, ends = _cells(parts, where, every=True), _cells([_at_ends(part) for part in parts], where, every=True).max(axis=1)
-    varied = cells.std(axis=1) > VARIED
+    varied = _varied(cells.std(axis=1))
     cells, ends = cells[varied], ends[varied]
     # Those in which nothing was clipped, if there are some.
     cells = cells[ends < 0] if np.count_nonzero(ends < 0) >= DIFFERENT else cells
@@ -175,6 +176,12 @@ def _likeliest(parts: Sequence[NDArray[np.float32]], where: Grid) -> Quantised |
 def _all_steps() -> NDArray[np.float32]:
     """The steps (n, 64) of every quality, and then of every one whose table was turned."""
     return np.array([luma_steps(each, turned=turned) for turned in (False, True) for each in QUALITIES], np.float32)
+
+
+def _varied(deviations: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which blocks say something, by their standard deviations."""
+    several = np.count_nonzero(deviations > VARIED) >= DIFFERENT
+    return np.asarray(deviations > (VARIED if several else PALE))
 
 
 def _orders() -> NDArray[np.intp]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
@@ -25,9 +26,10 @@ EDGES = 1.3
 """How many times as much neighbours must differ across the edges of squares as anywhere within. In 16 photographs, with and without
 noise, at quality 30 and more, nothing with a period of 2 to 8 pixels beside the seams of blocks was above 1.3."""
 
-LOW, BEYOND = 4, 0.2
+LOW, BEYOND, FEWER = 4, 0.1, 0.2
 """Up to which order coefficients are looked at, and which share of them may be farther than half a step from those of even squares,
-and one level of rounding: noise before the JPEG moves more of them."""
+and one level of rounding: in squares so large that nothing of what the JPEG did is left in their means; and how much more by the
+side of the squares, divided by it, where some is. Noise before the JPEG moves more of them."""
 
 LEAST = 1.0
 """Difference of neighbours in 8-bit levels below which rounding may make them differ."""
@@ -50,7 +52,8 @@ def squared(parts: Sequence[NDArray[np.float32]], blocks: Quantised) -> Quantise
     part; None where they do not, or have noise besides."""
     lumas = _lumas(parts)
     for rows, columns in product(*(_lines(lumas, axis, blocks) for axis in (0, 1))):
-        if _beyond(lumas, blocks, rows, columns) <= BEYOND:
+        most = BEYOND + FEWER / math.sqrt(rows[0][0] * columns[0][0])
+        if _beyond(lumas, blocks, rows, columns) <= most:
             return replace(blocks, alone=True, squares=(rows[0], columns[0]))
     return None
 
