@@ -195,8 +195,7 @@ def _spread(array: NDArray[Any], most: int) -> NDArray[Any]:
 
 def _at_ends(part: NDArray[np.float32]) -> NDArray[np.float32]:
     """Which pixels are black or white in a channel, as a gray picture (h, w, 1)."""
-    ends: NDArray[np.bool_] = np.asarray((part <= 0) | (part >= 1)).any(axis=2, keepdims=True)
-    return np.asarray(ends, np.float32)
+    return np.asarray(((part <= 0) | (part >= 1)).any(axis=2, keepdims=True), np.float32)
 
 
 def confirmed(parts: Sequence[NDArray[np.float32]]) -> int | None:
