@@ -338,3 +338,62 @@ def test_noise_is_seen_beside_a_bright_sky_however_large(sky: str, photograph: N
     off = [float(np.square(pixels - clean).mean()) for pixels in (given, pellucid.restore(given))]
     assert off[1] < off[0] / 1.2
     assert diagnosis.inspect((np.rint(255 * clean) / 255).astype(np.float32)).kind == "clean"
+
+
+@pytest.mark.parametrize(("level", "width", "channels"), [(8, 1.7, 3), (10, 2, 3), (8, 2, 1)])
+def test_noise_of_two_pixels_and_more_in_width_is_found(
+    photograph: NDArray[np.float64], level: float, width: float, channels: int
+) -> None:
+    clean = 0.15 + 0.7 * photograph[..., :channels]
+    noise = np.random.default_rng(0).standard_normal(clean.shape)
+    away = np.hypot(*np.meshgrid(*map(np.fft.fftfreq, clean.shape[:2]), indexing="ij"))
+    window = np.exp(-2 * np.square(np.pi * width * away))[..., None]
+    noise = np.fft.ifft2(np.fft.fft2(noise, axes=(0, 1)) * window, axes=(0, 1)).real
+    noise *= level / 255 / noise.std()
+    given = (np.rint(255 * np.clip(clean + noise, 0, 1)) / 255).astype(np.float32)
+    found = diagnosis.inspect(given)
+    assert (found.kind, found.correlated) == ("correlated", pytest.approx(level, rel=0.5))
+    off = [float(np.square(pixels - clean).mean()) for pixels in (given, pellucid.load("photo-fast").restore(given))]
+    assert off[1] < off[0] / 1.12
+    assert diagnosis.inspect((np.rint(255 * clean) / 255).astype(np.float32)).kind == "clean"
+
+
+def test_dark_places_do_not_hide_the_level_of_shrunk_noise() -> None:
+    shrunk = np.random.default_rng(0).normal(0, 6, (300, 400))
+    shrunk = 0.8 * shrunk + 0.1 * (np.roll(shrunk, 1, 0) + np.roll(shrunk, 1, 1))
+    light = np.full(shrunk.shape, 110.0)
+    light[:100] = 8
+    shrunk[:100] /= 2
+    blocks = sampling.blocks([((light + shrunk)[..., None] / 255).astype(np.float32)])
+    assert noise.resampled(blocks).level == pytest.approx(float(shrunk[100:].std()), rel=0.08)
+
+
+def test_noise_in_brightness_counts_where_that_in_colours_was_smoothed(
+    photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The networks answered so in one of eight photographs that a camera took and somebody made smaller.
+    def answered(weights: estimator.Weights, seen: NDArray[np.float32]) -> estimator.Estimate:
+        # Gray has the independence -1.
+        return estimator.Estimate(5.4, 0.0, 0.0) if seen[20] == -1 else estimator.Estimate(0.7, 1.3, 0.0)
+
+    monkeypatch.setattr(estimator, "answer", answered)
+    rng = np.random.default_rng(0)
+    bright = 5 / 255 * rng.standard_normal((*photograph.shape[:2], 1))
+    smooth = 3 / 255 * rng.standard_normal(photograph.shape)
+    smooth += np.roll(smooth, 1, 0) + np.roll(smooth, 1, 1)
+    found = fine.measured([(photograph + bright + smooth).astype(np.float32)])
+    assert (found.kind, found.correlated) == ("correlated", pytest.approx(5.4))
+    # What all channels have may be texture.
+    assert fine.measured([(photograph + bright).astype(np.float32)]).correlated != pytest.approx(5.4)
+
+
+def test_the_differences_of_channels_have_a_floor_where_there_is_noise() -> None:
+    rng = np.random.default_rng(0)
+    texture = rng.normal(0, 25, (8, 64, 64, 1)) * rng.random((8, 8, 8, 1)).repeat(8, 1).repeat(8, 2) ** 2
+    own = rng.normal(0, 6, (8, 64, 64, 3))
+    places = [np.rint(110 + each).astype(np.float32) / np.float32(255) for each in texture + own]
+    assert fine._own(places) == pytest.approx(6, rel=0.25)
+    bare = [np.rint(110 + np.repeat(each, 3, axis=2)).astype(np.float32) / np.float32(255) for each in texture]
+    assert fine._own(bare) < fine.LEAST_OWN
+    assert fine._own([*places[:4], *bare[:4]]) < fine.LEAST_OWN
+    assert fine._own([place[..., :1] for place in places]) == 0

@@ -11,7 +11,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 import pellucid
-from pellucid.diagnosis import bands, extremes, impulses, palette, places, repeats, spots
+from pellucid.diagnosis import Diagnosis, bands, believing, extremes, impulses, palette, places, repeats, spots
 from pellucid.maps import Curve
 
 Levels = NDArray[np.uint8]
@@ -91,6 +91,45 @@ def test_tiles_repeat_themselves_and_noise_does_not(side: int, colours: int, sig
     assert (found.kind, found.impulse_density, found.patterned) == ("gaussian", 0, True)
     assert found.sigma == pytest.approx(sigma, rel=0.2)
     assert psnr(clean, pellucid.restore(given)) > psnr(clean, given) - 0.1
+
+
+def repeated(side: int, palette: NDArray[np.floating], size: int, seed: int) -> NDArray[np.float64]:
+    """A tile of random pixels of a ``palette`` (colours, 3), again and again (size, size, 3)."""
+    tile = palette[np.random.default_rng(seed).integers(0, len(palette), (side, side))]
+    return np.tile(tile, (size // side + 1, size // side + 1, 1))[:size, :size]
+
+
+PALE = np.array([[100.0, 120, 140], [150, 110, 120], [125, 145, 105], [110, 130, 150]])
+
+
+def test_noise_is_refuted_by_what_comes_again_only_beyond_chance() -> None:
+    part = noisy(repeated(16, PALE, 192, 0), 3).astype(np.float32) / np.float32(255)
+    detail = believing.Detail([part])
+    assert detail.repeats is not None
+    most = detail.repeats.most
+    refuted = [
+        believing._refuted(detail, Diagnosis("gaussian", curve=Curve(np.sqrt(times * most))), struck=False) for times in (1.4, 1.6)
+    ]
+    assert refuted == [None, pytest.approx(3, rel=0.1)]
+
+
+def test_noise_on_a_pattern_that_is_cut_off_at_the_edges_is_believed() -> None:
+    clean = repeated(37, np.array([[40.0, 60, 50], [210, 190, 200]]), 96, 3)
+    assert pellucid.inspect(noisy(clean, 3)).sigma == pytest.approx(3, rel=0.1)
+
+
+def test_what_comes_again_within_a_few_pixels_may_be_processed_noise() -> None:
+    found = Diagnosis("correlated", correlated=20, curve=Curve(20 / 255))
+    kept = []
+    for side in (8, 16):
+        # Tiles in pairs, side by side, and each pair another.
+        tile = PALE[np.random.default_rng(0).integers(0, len(PALE), (192 // side, 192 // side // 2, side, side))]
+        clean = np.concatenate([np.concatenate([one for each in row for one in (each, each)], axis=1) for row in tile])
+        detail = believing.Detail([noisy(clean, 4).astype(np.float32) / np.float32(255)])
+        assert detail.pattern
+        assert not detail.fine
+        kept.append(believing.believed(detail, found).colours is None)
+    assert kept == [True, False]
 
 
 def test_white_noise_never_comes_again(photograph: NDArray[np.float64]) -> None:

@@ -468,6 +468,15 @@ def test_noise_that_was_enlarged_is_measured_and_restored_at_the_size_that_it_ha
     assert float(np.sqrt(np.square(off).mean())) < 1.1 * float(np.sqrt(np.square(small).mean()))
 
 
+@pytest.mark.parametrize(("sigma", "believed"), [(2.3, False), (3.3, True)])
+def test_noise_at_the_size_that_a_picture_had_is_stronger_than_texture_where_the_picture_seems_clean(
+    sigma: float, believed: bool
+) -> None:
+    clean = np.repeat(120 + 40 * np.sin(np.arange(120) / 30)[:, None, None], 140, axis=1)
+    given = levels(larger(noisy(clean, sigma), 3, "BICUBIC"))
+    assert (pellucid.inspect(given).enlarged is not None) == believed
+
+
 @pytest.mark.parametrize("kernel", ["BILINEAR", "BICUBIC"])
 def test_fine_texture_does_not_hide_how_a_picture_was_made_twice_as_large(photograph: NDArray[np.float64], kernel: str) -> None:
     generator = np.random.default_rng(2)

@@ -55,6 +55,10 @@ smallest, for there to be noise alone."""
 ENDS = 0.1
 """How near to black or white the calmest blocks are where noise was clipped, on average."""
 
+MOSTLY = 0.5
+"""The share of the blocks that must be farther from black and white for these alone to count: in a dark picture few are, and have
+noise that is stronger than that of the others."""
+
 STEEP, STEEPEST = 4.0, 36.0
 """The ratio of energies of orders 5 and 6 to 7 and 8 up to which orders 0 to 4 go on from them: where noise may have any course,
 and where it ends between them."""
@@ -168,6 +172,16 @@ def resampled(blocks: Blocks) -> Resampled:
     All orders' mean energy. Where there is nothing but
     noise, calmer blocks have as much as others; but the very calmest may be near black or white, where noise was clipped before.
     """
+    found = _resampled(blocks)
+    # Near black and white a tone curve and clipping leave less of it.
+    middling = (blocks.means > 255 * ENDS) & (blocks.means < 255 * (1 - ENDS))
+    if np.count_nonzero(middling) < FEWEST or middling.all() or middling.mean() < MOSTLY:
+        return found
+    return max(found, _resampled(blocks.where(middling)), key=lambda each: each.level)
+
+
+def _resampled(blocks: Blocks) -> Resampled:
+    """As `resampled`, by all of the blocks."""
     few, some, many = spectrum(blocks)
     if few[-1] <= 0:
         return Resampled()

@@ -108,6 +108,12 @@ class Blocks:
         answer: NDArray[np.float32] = self.values.mean(axis=1)
         return answer
 
+    def where(self, kept: NDArray[np.bool_]) -> Blocks:
+        """Those (n) that are ``kept``, transformed already."""
+        some = Blocks(self.values[kept])
+        some.__dict__["energies"] = self.energies[:, kept]
+        return some
+
     def busy(self, low: int, high: int) -> NDArray[np.float32]:
         """The energy of each block at the orders low to high."""
         # Asked for again and again, with the same orders.
