@@ -334,6 +334,23 @@ def test_masked_frames_keep_their_masks_and_what_lies_under_them_has_no_say() ->
         assert rough(one) < 0.5 * rough(FRAMES[0])
 
 
+def test_a_level_that_is_given_is_not_estimated(tmp_path: Path) -> None:
+    source = make(tmp_path / "a.mkv", count=4, time_base=Fraction(1, 1000))
+    done = footage.restore(source, tmp_path / "b.mkv", restorer.load("photo-fast"), DenoiseSettings(sigma=15))
+    assert (done.facts["sigma"], done.facts["estimated"]) == (15, False)
+    assert not done.facts.get("saw")
+
+
+def test_what_frames_say_is_said_once_of_the_clip(tmp_path: Path) -> None:
+    headers = [{"remarks": [["not sure (0.43)", 2], ["turned", 3]]}, {"remarks": [["not sure (0.2)", 1], ["turned", 2]]}]
+    assert list(footage._of_frames(headers, 5)) == ["3 of 5 frames: not sure (0.43)", "turned"]
+    flat = [np.full((HEIGHT, WIDTH), 128, np.uint8), *(np.full((HEIGHT // 2, WIDTH // 2), 128, np.uint8) for _ in range(2))]
+    source = make(tmp_path / "a.mp4", frames=lambda number: flat, count=3)
+    # Nothing is sure enough for this.
+    done = footage.restore(source, tmp_path / "b.mp4", restorer.load("cutout"), CutoutSettings(background="red", sure=1))
+    assert any("nothing to cut out" in line or "not sure" in line for line in done.remarks)
+
+
 def test_a_quality_is_refused_where_there_is_none() -> None:
     with pytest.raises(OptionError, match="--lossless changes no value: leave --quality out"):
         footage.check(ClipSettings(lossless=True, quality=5))

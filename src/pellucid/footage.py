@@ -11,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -182,7 +183,7 @@ def restore(
         seconds,
         first_header["model"],
         first_header["facts"],
-        (*survey.remarks, *remarks),
+        (*survey.remarks, *remarks, *_of_frames([segment.header for segment in finished], survey.known.count)),
     )
 
 
@@ -395,6 +396,19 @@ def _remarks(clip: Clip, choice: encoders.Choice) -> Iterator[str]:
         yield f"what HDR says of its screen is left out: {choice.codec} does not hold it"
 
 
+def _of_frames(headers: Sequence[dict[str, Any]], count: int) -> Iterator[str]:
+    """The lines about single frames, each once, with the number of frames that it is about where these are not all; lines that
+    differ in numbers alone are one."""
+    lines: dict[str, tuple[str, int]] = {}
+    for header in headers:
+        for line, number in header.get("remarks", ()):
+            alike = re.sub(r"\d[\d.]*", "0", line)
+            first, before = lines.get(alike, (line, 0))
+            lines[alike] = first, before + number
+    for line, number in lines.values():
+        yield line if number == count else f"{number} of {count} frames: {line}"
+
+
 def _bounds(firsts: Sequence[int], count: int) -> list[tuple[int, int]]:
     """The segments: the numbers of the first frame of each and of the one behind its last."""
     edges = [*firsts, count]
@@ -517,6 +531,7 @@ def _encoded(frames: Iterator[Frame], work: _Work, header: dict[str, Any], place
     first, after, done = place
     context = encoders.opened(choice)
     header.update(times=[], seconds=0.0)
+    said: Counter[str] = Counter()
     order: list[int] = []
 
     def taken(made: Sequence[Any]) -> Iterator[joining.Packet]:
@@ -528,6 +543,7 @@ def _encoded(frames: Iterator[Frame], work: _Work, header: dict[str, Any], place
     begun = time.perf_counter()
     for number, (moved, result) in enumerate(work.line.over(moving, first, after, work.known)):
         frame, before = moved.source
+        said.update(set(result.image.remarks))
         if number == 0:
             header.update(model=result.model, facts=work.line.facts_as_json(result.facts))
         planes = _changed(frame.planes, before.pixels, result.image.pixels, clip, work.output)
@@ -540,6 +556,7 @@ def _encoded(frames: Iterator[Frame], work: _Work, header: dict[str, Any], place
             work.told(done + number + 1, work.known.count)
         begun = time.perf_counter()
     yield from taken(context.encode(None))
+    header["remarks"] = sorted(said.items())
     header.update(joining.ordered(order, len(header["times"]), clip.path))
 
 

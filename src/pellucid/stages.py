@@ -221,7 +221,8 @@ class Stage:
     def _made(self, model: Restorer, view: View, followed: Followed | None) -> Made:
         if followed is None:
             return Made(view, None, model.details(view, self.settings, **self._beside))
-        return Made(view, followed, model.details(followed.view, followed.settings))
+        result = model.details(followed.view, followed.settings)
+        return Made(view, followed, replace(result, ask=lambda: {**result.facts, **followed.facts}))
 
     def waits(self, made: Made) -> bool:
         """Whether the next frame of the scene has a say in what becomes of one."""

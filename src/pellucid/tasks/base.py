@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -365,11 +365,12 @@ def stated(case: Degradation, perfect: NDArray[Any], number: int) -> Degradation
 @dataclass(frozen=True)
 class Followed:
     """A frame of a clip as it is restored: its ``view`` and ``settings``, and ``notes`` for the next frame of the scene, None for
-    nothing to tell."""
+    nothing to tell. ``facts`` are those of the frame itself where its view and settings give others."""
 
     view: View
     settings: Any
     notes: Any = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -85,7 +85,10 @@ def follow(view: View, settings: DenoiseSettings, notes: Any) -> base.Followed:
     # Fused frames have less noise at any size than one alone.
     left = replace(found, places=following.levels(variance, shown), enlarged=None, smaller=None)
     once = replace(settings, sigma=None, strength=max(1.0, settings.strength))
-    return base.Followed(View((picture,), found=left, beside=beside), once, replace(fused, before=None, old=None))
+    # The user is told of the noise that the frame had, and of none where the level was given.
+    seen = found if settings.sigma is None else None
+    facts = {"estimated": seen is not None, "saw": None if seen is None else str(seen), "diagnosis": seen}
+    return base.Followed(View((picture,), found=left, beside=beside), once, replace(fused, before=None, old=None), facts)
 
 
 def settle(output: Pixels, after: Pixels, notes: Any) -> Pixels:
