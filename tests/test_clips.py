@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from clips_made import COUNT, HEIGHT, WIDTH, Sound, av, frame_of, make, planes, told
 
-from pellucid import batch, footage, plan, restorer
+from pellucid import batch, footage, plan, restorer, windows
 from pellucid.errors import FileError, OptionError, SizeError
 from pellucid.files import clips, encoders, joining, limited, yuv
 from pellucid.files.yuv import Layout, Turn
@@ -170,6 +170,8 @@ def test_frames_that_nothing_changes_come_back_to_the_bit(tmp_path: Path, model:
         ("gbrp", 255),
         ("gray10le", 1023),
         ("yuv411p", 255),
+        ("yuva444p", 255),
+        ("yuva420p10le", 1023),
     ):
         shapes = [part.shape for part in planes(0, pixels, 65, 49)]
         dtype = np.uint8 if top == 255 else np.uint16
@@ -481,31 +483,28 @@ def test_alpha_that_would_be_lost_is_refused(tmp_path: Path, model: Restorer) ->
     film = restorer.load("film")
     footage.restore(source, tmp_path / "damage.mkv", film, film.settings(show_damage=True))
     assert clips.look(tmp_path / "damage.mkv").pixels == "gray"
-    cut = restorer.load("cutout")
-    for how in ({}, {"background": "red"}):
-        with pytest.raises(OptionError, match="its frames are transparent in part and stay so"):
-            footage.restore(source, tmp_path / "out.mkv", cut, cut.settings(**how))
 
 
-def test_what_lies_beyond_white_is_gone_where_the_work_replaced_it() -> None:
-    layout = Layout("yuv", 8, 2, 2)
-    planes = (np.full((8, 8), 250, np.uint8), *(np.full((4, 4), 128, np.uint8) for _ in range(2)))
-    clip = type("Clip", (), {"layout": layout})()
-    output = footage._Output("yuv420p", layout, 8, 8, (1, 2, 2, 2), same=True)
-    before = np.ones((8, 8, 3), np.float32)
-    for level in (0.0, 0.4):
-        luma = footage._changed(planes, before, np.full_like(before, level), clip, output)[0]
-        np.testing.assert_array_equal(luma, round(16 + 219 * level))
-    np.testing.assert_array_equal(footage._changed(planes, before, before, clip, output)[0], 250)
-    # Of a clip that is turned, too, and pixel by pixel.
-    turned = replace(layout, turn=yuv.Turn(swapped=True, across=True))
-    planes = (
-        np.where(np.arange(96).reshape(8, 12) % 5 == 0, 250, 200).astype(np.uint8),
-        *(each[:, [0] * 6] for each in planes[1:]),
-    )
-    before = np.clip(yuv.to_pixels(planes, turned), 0, 1)
-    clip = type("Clip", (), {"layout": turned})()
-    np.testing.assert_array_equal(footage._changed(planes, before, np.zeros_like(before), clip, output)[0], 16)
+@pytest.mark.parametrize(
+    "layout", [Layout("yuv", 8, 1, 1, 1), Layout("yuv", 8, 1, 1, full=True), Layout("yuv", 10, 1, 1), Layout("gray", 8)]
+)
+@pytest.mark.parametrize("turn", [Turn(), Turn(swapped=True, across=True)])
+def test_what_lies_beyond_colours_is_gone_where_the_work_replaced_it_and_stays_elsewhere(layout: Layout, turn: Turn) -> None:
+    layout = replace(layout, turn=turn)
+    rng = np.random.default_rng(2)
+    planes = tuple(rng.integers(0, 2**layout.depth, (10, 14)).astype(layout.dtype) for _ in range(layout.channels))
+    frame, clip = clips.Frame(0, 0, 0, planes), type("Clip", (), {"layout": layout})()
+    output = footage._Output("", layout, 10, 14, (1, 2, 2, 2), same=True)
+    before = windows.picture(planes, layout)
+    assert (before.pixels != yuv.to_pixels(planes, layout)).mean() > 0.05
+    replaced = rng.random(before.pixels.shape[:2]) < 0.5
+    # Farther from what was there than noise is.
+    colour = np.where(before.pixels > 0.5, 0.25, 0.75).astype(np.float32)
+    colour = np.where(replaced[..., None], colour, before.pixels)
+    made = footage._changed(frame, before, replace(before, pixels=colour), clip, output)
+    assert np.abs(yuv.to_pixels(made, layout) - colour)[replaced].max() < 2.5 / 2**layout.depth
+    for one, other in zip(planes, made, strict=True):
+        assert (turn.upright(one) == turn.upright(other))[~replaced].all()
 
 
 def test_a_name_may_be_as_long_as_names_are(tmp_path: Path, model: Restorer) -> None:

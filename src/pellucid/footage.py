@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import __version__, depths, diagnosis, files, images, ranges, regular, saving, scenes, stacks, windows
+from pellucid import __version__, alphas, depths, diagnosis, files, images, ranges, regular, saving, scenes, stacks, windows
 from pellucid.chains import Chain
 from pellucid.errors import FileError, ImageError, OptionError
 from pellucid.files import clips, encoders, joining, yuv
@@ -274,22 +274,21 @@ def _output(clip: Clip, settings: Settings | Steps) -> _Output:
     answer = settings.answer(Shape(*clip.shown, layout.channels, alpha=layout.alpha))
     if answer.height is None or answer.width is None:
         raise OptionError(f"{clip.path}: all frames of a clip have one size, and with these settings each would have its own")
-    own = settings.answer(Shape(clip.height, clip.width, layout.channels, alpha=False)).alpha
-    if layout.alpha and (own or not answer.alpha):
-        raise OptionError(f"{clip.path}: its frames are transparent in part and stay so, and these settings would change that")
     if answer.alpha and not layout.alpha:
         raise OptionError(f"{clip.path}: a clip is written without transparency; choose a background, or the mask alone")
     if len(settings.each()) > 1:
         raise OptionError(f"{clip.path}: these settings ask for several pictures of each frame, and a clip takes one")
+    pixels = clip.pixels
+    if layout.alpha and not answer.alpha:
+        pixels, layout = pixels.replace("yuva", "yuv").replace("gbrap", "gbrp"), replace(layout, alpha=False)
     height, width = layout.turn.shape(answer.height, answer.width)
     if (height, width) == (clip.height, clip.width) and answer.channels == layout.channels:
-        return _Output(clip.pixels, layout, clip.height, clip.width, clip.colours, same=True)
-    # Where a frame was damaged is another picture, which needs no alpha.
-    if layout.alpha and answer.channels != 1:
-        raise OptionError(f"{clip.path}: frames with transparency keep their size and channels")
+        return _Output(pixels, layout, clip.height, clip.width, clip.colours, same=True)
+    if layout.alpha and answer.channels != layout.channels:
+        raise OptionError(f"{clip.path}: frames with transparency keep their channels")
     deep = "" if layout.depth == 8 else f"{layout.depth}le"
     if answer.channels == layout.channels:
-        return _Output(clip.pixels, layout, height, width, clip.colours, same=False)
+        return _Output(pixels, layout, height, width, clip.colours, same=False)
     if answer.channels == 1:
         # Players take gray for full range, whatever its file states.
         gray = Layout("gray", layout.depth, full=True, turn=layout.turn)
@@ -546,7 +545,7 @@ def _encoded(frames: Iterator[Frame], work: _Work, header: dict[str, Any], place
         said.update(set(result.image.remarks))
         if number == 0:
             header.update(model=result.model, facts=work.line.facts_as_json(result.facts))
-        planes = _changed(frame.planes, before.pixels, result.image.pixels, clip, work.output)
+        planes = _changed(frame, before, result.image, clip, work.output)
         header["seconds"] += time.perf_counter() - begun
         made = clips.as_frame(planes, work.output.pixels, choice.pixels, number, choice.rate, choice.colours)
         yield from taken(context.encode(made))
@@ -565,13 +564,22 @@ def _blank(clip: Clip) -> Image:
     return Image(np.zeros((*clip.shown, clip.layout.channels), np.float32), dtype=clip.layout.dtype)
 
 
-def _changed(planes: Planes, before: Any, after: Any, clip: Clip, output: _Output) -> Planes:
+def _changed(frame: Frame, before: Image, after: Image, clip: Clip, output: _Output) -> Planes:
+    """The planes of the restored frame."""
     if output.same:
-        change = after - before
-        beyond = yuv.beyond(planes, clip.layout)
-        if beyond.any():
-            # The work was given black and white there. Where it replaced them, what lies beyond would stay as a ghost.
-            share = np.minimum(np.abs(change).max(axis=2) * np.float32(255 / GONE), 1)
-            change = change - (beyond * share)[..., None]
-        return yuv.apply(planes, clip.layout, change)
-    return yuv.from_pixels(after, output.layout)
+        change = after.pixels - before.pixels
+        if not clip.layout.bounded:
+            # The work was given the nearest colour there is. Where it replaced that, what lies beyond would stay as a ghost.
+            beyond = yuv.to_pixels(frame.planes, clip.layout)
+            beyond -= before.pixels
+            far = np.logical_or.reduce([plane != 0 for plane in beyond.transpose(2, 0, 1)])
+            moved = change[far]
+            change[far] = moved - beyond[far] * np.minimum(np.abs(moved).max(axis=1, keepdims=True) * np.float32(255 / GONE), 1)
+        planes = yuv.apply(frame.planes, clip.layout, change)
+    else:
+        planes = yuv.from_pixels(after.pixels, output.layout)
+    planes = planes[: output.layout.channels]
+    if output.layout.alpha:
+        alpha = images.whole(after.alpha)
+        planes = (*planes, yuv.alpha_plane(alpha / np.float64(alphas.opaque(alpha.dtype)), output.layout))
+    return planes

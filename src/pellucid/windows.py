@@ -56,7 +56,8 @@ def window(frame: One, before: Iterable[One], after: Iterable[One], count: int, 
 def picture(planes: Planes, layout: Layout) -> Image:
     """A frame as the door takes it. Values beyond black and white are cut off for the work alone: see `pellucid.files.yuv`."""
     pixels = yuv.to_pixels(planes, layout)
-    return Image(np.clip(pixels, 0, 1, out=pixels), dtype=layout.dtype)
+    alpha = yuv.alpha_of(planes, layout) if layout.alpha else None
+    return Image(np.clip(pixels, 0, 1, out=pixels), alpha, dtype=layout.dtype)
 
 
 def small(planes: Planes, layout: Layout, side: int) -> Pixels:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MATRICES", "Layout", "Planes", "Turn", "apply", "from_pixels", "to_pixels"]
+__all__ = ["MATRICES", "Layout", "Planes", "Turn", "alpha_of", "alpha_plane", "apply", "from_pixels", "to_pixels"]
 
 Planes = tuple[NDArray[Any], ...]
 """The planes of a frame, each (h, w), uint8 or uint16, in the order of the file: luma and two colour differences; green, blue and
@@ -104,6 +104,11 @@ class Layout:
         """The dtype of the planes."""
         return np.dtype(np.uint8 if self.depth <= 8 else np.uint16)
 
+    @property
+    def bounded(self) -> bool:
+        """Whether no value stands for a colour beyond black, white and the pixels' primaries."""
+        return self.kind == "rgb" or (self.kind == "gray" and self.full)
+
     def _luma(self) -> tuple[float, float]:
         """The value of black, and the values from there to white."""
         if self.full or self.kind == "rgb":
@@ -154,16 +159,6 @@ def _as_they_lie(planes: Planes, layout: Layout) -> Pixels:
     return pixels
 
 
-def beyond(planes: Planes, layout: Layout) -> Pixels:
-    """How far the light of each pixel (h, w) is beyond white, or below black (negative), as `to_pixels` gives it: upright."""
-    black, span = layout._luma()
-    if layout.kind == "rgb" or layout.full:
-        return np.zeros((1, 1), np.float32)
-    first = (planes[0].astype(np.float32) - np.float32(black)) / np.float32(span)
-    far: Pixels = layout.turn.upright(first - np.clip(first, 0, 1))
-    return far
-
-
 def apply(planes: Planes, layout: Layout, change: Pixels) -> Planes:
     """The planes with ``change`` (h, w, channels; upright) added to the pixels that they stand for; alpha stays as it is."""
     _, span = layout._luma()
@@ -195,6 +190,21 @@ def from_pixels(pixels: Pixels, layout: Layout) -> Planes:
     shared = (-(-height // layout.down), -(-width // layout.across))
     none = np.full(shared, layout._chroma()[0], layout.dtype)
     return apply((black, none, none), layout, pixels)
+
+
+def alpha_of(planes: Planes, layout: Layout) -> NDArray[Any]:
+    """The frame's alpha (h, w), upright, in the planes' dtype: opaque is its largest value, whatever the depth."""
+    alpha, most = layout.turn.upright(planes[-1]), np.iinfo(layout.dtype).max
+    if most == 2**layout.depth - 1:
+        return alpha
+    scaled: NDArray[Any] = np.rint(alpha * (most / (2**layout.depth - 1))).astype(layout.dtype)
+    return scaled
+
+
+def alpha_plane(shares: NDArray[Any], layout: Layout) -> NDArray[Any]:
+    """The plane for alpha (h, w) in [0, 1], upright; that of `alpha_of` comes back to the bit."""
+    plane: NDArray[Any] = np.rint(layout.turn.lying(shares) * (2**layout.depth - 1)).astype(layout.dtype)
+    return plane
 
 
 def _added(plane: NDArray[Any], change: Pixels, layout: Layout) -> NDArray[Any]:

@@ -79,7 +79,7 @@ class FilmSettings(Settings):
 
     def answer(self, given: Shape) -> Shape:
         """The same shape; one channel for the damage alone."""
-        return given._replace(channels=1) if self.show_damage else given
+        return given._replace(channels=1, alpha=False) if self.show_damage else given
 
     def beside(self, name: str) -> FilmSettings:
         """``damage``: what was found."""
