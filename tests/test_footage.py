@@ -14,7 +14,7 @@ from PIL import Image as PillowImage
 
 import pellucid
 from pellucid import cli, diagnosis, footage, images, restorer, scenes
-from pellucid.errors import ImageError, OptionError
+from pellucid.errors import FileError, ImageError, OptionError
 from pellucid.files import clips
 from pellucid.maps import Curve
 from pellucid.restorer import Restorer
@@ -208,6 +208,19 @@ def test_a_transparent_clip_is_cut_out_as_transparent_pictures_are(tmp_path: Pat
     plane = next(clips.frames(clips.look(large))).planes[3]
     assert plane.shape == (2 * HEIGHT, 2 * WIDTH)
     assert np.abs(plane[::2, ::2].astype(int) - alpha).max() <= 5
+
+
+def test_an_output_that_cannot_be_is_refused_before_the_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clip = make(tmp_path / "a.mp4", count=2)
+    out, damage = tmp_path / "b.mkv", tmp_path / "damage.webm"
+    assert cli.main(["film", str(clip), "-o", str(out), "--damage", str(damage)]) != 0
+    assert "does not hold gray" in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == [clip]
+    counted: list[int] = []
+    model = restorer.load("film")
+    with pytest.raises(FileError, match="does not hold gray"):
+        footage.restore(clip, damage, model, model.settings(show_damage=True), told=lambda done, count: counted.append(done))
+    assert not counted
 
 
 # -- scenes -----------------------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from pellucid.chains import Chain
 from pellucid.errors import FileError, ImageError, OptionError
 from pellucid.files import clips, encoders, joining, yuv
 from pellucid.files.clips import Clip, Frame, Span
+from pellucid.files.encoders import Container
 from pellucid.files.yuv import Layout, Planes
 from pellucid.images import Image, Range
 from pellucid.manifest import digest_of
@@ -41,7 +42,7 @@ from pellucid.tasks.settings import ClipSettings, Settings, Shape
 from pellucid.views import View
 from pellucid.windows import Coming
 
-__all__ = ["LONGEST", "Footage", "Told", "arrays", "check", "each", "restore"]
+__all__ = ["LONGEST", "Footage", "Told", "arrays", "check", "check_output", "each", "restore"]
 
 LONGEST = 240
 """Frames of a segment at most: ten seconds of film are lost when a run is killed."""
@@ -88,6 +89,13 @@ def check(how: ClipSettings) -> Span:
     return Span.of(how.start, how.end)
 
 
+def check_output(source: Path, target: Path, settings: Settings | Steps, how: ClipSettings) -> None:
+    """Raises members of `PellucidError` where the clip, restored with these settings, cannot be written into ``target``."""
+    container = encoders.container_of(target)
+    clip = clips.look(source)
+    _choice(clip, container, _output(clip, settings), how)
+
+
 def restore(
     source: Path,
     target: Path,
@@ -116,28 +124,13 @@ def restore(
         raise FileError(f"{target} exists; --force overwrites it")
     clip = clips.look(source)
     output = _output(clip, settings)
+    choice = _choice(clip, container, output, how)
     line = Line(restorer, settings, alone=how.alone)
     _check_line(clip, line)
+    weights, masked = (None, ()) if areas is None else areas(_blank(clip))
     survey = _surveyed(clip, span, line, told)
     clip = survey.clip
-    rate = _encoded_rate(clip)
-    joining.check_times(clip, container, rate, survey.times)
-    choice = encoders.chosen(
-        container,
-        clip.codec,
-        output.pixels,
-        (output.height, output.width),
-        (output.layout.down, output.layout.across),
-        rate,
-        codec=how.codec,
-        lossless=how.lossless,
-        quality=how.quality,
-        aspect=clip.aspect,
-        colours=output.colours,
-        headers=container.writer in ("mp4", "mov", "matroska", "webm"),
-        hdr=clip.hdr,
-    )
-    weights, masked = (None, ()) if areas is None else areas(_blank(clip))
+    joining.check_times(clip, container, _encoded_rate(clip), survey.times)
     remarks = [*masked, *_remarks(clip, choice), *joining.left_out(clip, container)]
     bounds = _bounds(survey.known.firsts, survey.known.count)
     key = _key(clip, span, restorer, settings, how, choice, bounds, weights)
@@ -297,6 +290,25 @@ def _output(clip: Clip, settings: Settings | Steps) -> _Output:
     colour = Layout("yuv", layout.depth, 2, 2, matrix, full=layout.full, turn=layout.turn)
     codes = (2 if layout.full else 1, *clip.colours[1:3], matrix)
     return _Output(f"yuv420p{deep}", colour, height, width, codes, same=False)
+
+
+def _choice(clip: Clip, container: Container, output: _Output, how: ClipSettings) -> encoders.Choice:
+    """How the output is encoded; `FileError` where its container does not hold it."""
+    return encoders.chosen(
+        container,
+        clip.codec,
+        output.pixels,
+        (output.height, output.width),
+        (output.layout.down, output.layout.across),
+        _encoded_rate(clip),
+        codec=how.codec,
+        lossless=how.lossless,
+        quality=how.quality,
+        aspect=clip.aspect,
+        colours=output.colours,
+        headers=container.writer in ("mp4", "mov", "matroska", "webm"),
+        hdr=clip.hdr,
+    )
 
 
 @dataclass(frozen=True)

@@ -171,7 +171,7 @@ def _done(
     loaded: Callable[[dict[str, Any]], Restorer | Chain],
 ) -> int:
     """Plans, restores and shows; ``task`` has the outputs' mark and facts, ``loaded`` gives what restores them."""
-    from pellucid import footage, memory, working
+    from pellucid import files, footage, memory, working
 
     how, clip = settings_of(FileSettings, options), settings_of(ClipSettings, options)
     others = beside.asked(options, settings)
@@ -205,7 +205,11 @@ def _done(
             named = {"mark": task.mark, "folder": sides[name].folder, "kept": kept, **Always.of(other.answer)._asdict()}
             # A file has its own ending, whatever the format of the outputs is.
             ending = _ending(options.format) if sides[name].folder else None
-            runs.append((_planned(options, clip, Path(place), named, ending), other, None))
+            again = _planned(options, clip, Path(place), named, ending)
+            if len(again.pairs) == 1 and files.is_clip(again.pairs[0][0]):
+                # Before the first run: among several clips, one that fails does not end the work on the others.
+                footage.check_output(*again.pairs[0], other, clip)
+            runs.append((again, other, None))
         room_for = memory.parse_size(options.memory) if options.memory is not None else None
         model = loaded({"device": options.device, "engine": options.engine, "memory": room_for})
         status = 0
