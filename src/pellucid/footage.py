@@ -336,14 +336,16 @@ def _surveyed(clip: Clip, span: Span, line: Line, told: Told | None) -> _Survey:
     looks = {stage.task: (stage.surveying, stage.surveying.survey()) for stage in line.stages if stage.surveying is not None}
     inspects = line.stages[0].settings.inspects
     samples: dict[int, Any] = {}
-    count, since = 0, -1
+    count, since, transparent = 0, -1, False
     times: list[int] = []
     last: Image | None = None
     for frame in clips.frames(clip, span):
         if frame.fields and not clip.interlaced:
             # Noise is measured in frames as they will be: once more from the beginning.
             return _surveyed(replace(clip, interlaced=True), span, line, told)
-        small = scenes.thumbnail(frame.planes[0], 2**clip.layout.depth - 1)
+        most = 2**clip.layout.depth - 1
+        transparent = transparent or (clip.layout.alpha and bool((frame.planes[-1] < most).any()))
+        small = scenes.thumbnail(frame.planes[0], most)
         begins = cuts.add(small)
         since = 0 if begins else since + 1
         if inspects and last is not None:
@@ -363,7 +365,7 @@ def _surveyed(clip: Clip, span: Span, line: Line, told: Told | None) -> _Survey:
     entries = {task: tuple(survey.entries(firsts)) for task, (_, survey) in looks.items()}
     places = scenes.spread(tuple(samples), firsts, count)
     measured = [(place, samples[place]) for place in places] if inspects else []
-    known = Known(firsts, count, (scenes.levels_of(measured, firsts),), entries)
+    known = Known(firsts, count, (scenes.levels_of(measured, firsts),), entries, transparent)
     for number, stage in enumerate(line.stages[1:], 1):
         levels = _measured(clip, span, line, number, known, places) if stage.settings.inspects else None
         known = replace(known, levels=(*known.levels, levels))

@@ -51,12 +51,14 @@ class Moving:
 @dataclass(frozen=True)
 class Known:
     """Facts about a clip from before the work: the first frames of its scenes and their ``count``, the noise of each scene as each
-    stage gets it (None where that is not measured), and what surveys found for each frame, by the name of the task."""
+    stage gets it (None where that is not measured), what surveys found for each frame, by the name of the task, and whether alpha
+    lets anything through anywhere."""
 
     firsts: tuple[int, ...]
     count: int
     levels: tuple[tuple[scenes.Levels, ...] | None, ...] = ()
     entries: Mapping[str, Sequence[Any]] | None = None
+    transparent: bool = False
 
     def scene(self, number: int) -> tuple[int, int]:
         """The first frame of a frame's scene, and the one behind its last."""
@@ -148,7 +150,8 @@ class Stage:
             at = next(place for place, each in enumerate(window) if each.number == frame.number)
             entries = known.of_frames(self.task, [each.number for each in window])
             found = known.noise(number, frame.number)
-            return View(tuple(each.picture for each in window), at, found, entries, looked_ahead=self.looks_ahead)
+            pictures = tuple(each.picture for each in window)
+            return View(pictures, at, found, entries, looked_ahead=self.looks_ahead, transparent=known.transparent)
 
         def views() -> Iterator[tuple[Moving, View]]:
             coming = Coming(frames)

@@ -41,7 +41,7 @@ class View:
     the place of the picture among them. ``found`` is the picture's diagnosis once somebody has looked: nobody need look twice.
     ``clip`` is what a survey of the whole clip says of each of the frames (`tasks.base.Surveying`); None for a picture alone.
     ``beside`` is what stands beside a frame that was made of several (`tasks.base.Following`); ``looked_ahead``: the next frame is
-    among the frames, where the scene has one.
+    among the frames, where the scene has one. ``transparent``: a frame of the clip, be it another, lets something through.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class View:
         *,
         beside: Any = None,
         looked_ahead: bool = False,
+        transparent: bool = False,
     ) -> None:
         self.frames = frames
         self.at = at
@@ -60,6 +61,7 @@ class View:
         self.clip = clip
         self.beside = beside
         self.looked_ahead = looked_ahead
+        self.transparent = transparent
 
     @property
     def picture(self) -> Image:

@@ -72,7 +72,8 @@ def prepare(view: View, models: Models, settings: CutoutSettings) -> base.Job:
     card = models.card(next(iter(models)))
     prompts = _prompts(view, settings, card.maps)
     # Transparent places of the file stay so, whatever is added: their colours are not known (`alphas.with_alpha`).
-    known = not settings.again and alphas.is_transparent(picture)
+    transparent = alphas.is_transparent(picture) or (view.transparent and picture.alpha is not None)
+    known = not settings.again and transparent
     small = np.clip(view.small(WHOLE), 0, 1)
     if known:
         found = Found(_known(picture, small.shape), warning="it is transparent already and stays so; 'again' cuts it out anew")
