@@ -34,6 +34,9 @@ def test_a_clip_comes_back_as_the_command_line_writes_it(served: Any, tmp_path: 
     assert answer.headers["x-pellucid-size"] == "64x48"
     described = served.ask("POST", "/v1/restore?sigma=0", clip.read_bytes(), Accept="application/json").json
     assert (described["format"], described["frames"], described["media_type"]) == ("MP4", 3, "video/mp4")
+    # As the output is, and not the clip before.
+    masks = served.ask("POST", "/v1/restore?task=cutout&alpha_only=true", clip.read_bytes(), Accept="application/json").json
+    assert (described["channels"], masks["channels"], masks["alpha"]) == (3, 1, False)
 
 
 def test_what_a_clip_cannot_have_is_one_line(served: Any, tmp_path: Path) -> None:

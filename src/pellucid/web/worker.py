@@ -223,12 +223,13 @@ class Worker:
                 progress(0.0 if not done or count is None else done / count)
 
             made = footage.restore(source, target, model, settings, strip=how.strip, told=told)
+        answer = settings.answer(Shape(*clip.shown, clip.layout.channels, alpha=clip.layout.alpha))
         return {
             "width": made.width,
             "height": made.height,
-            "channels": clip.layout.channels,
+            "channels": answer.channels,
             "depth": clip.layout.dtype.name,
-            "alpha": clip.layout.alpha,
+            "alpha": answer.alpha,
             "pages": 1,
             "frames": made.frames,
             "remarks": list(made.remarks),
