@@ -398,7 +398,7 @@ def test_what_a_command_writes_replaces_none_of_its_inputs(noisy: Path, tmp_path
         assert run(*arguments, "--force") == 2, arguments
         assert "this is one of the inputs" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in before} == before
-    # What an earlier run wrote may be replaced, beside the inputs, too.
+    # The output of an earlier run may be replaced, beside the inputs, too.
     for place in ("scores.json", "fig/scores.png"):
         (tmp_path / place).parent.mkdir(exist_ok=True)
         (tmp_path / place).touch()

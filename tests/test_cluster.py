@@ -201,7 +201,7 @@ def test_a_users_file_is_never_replaced(source: Path, tmp_path: Path) -> None:
     os.utime(source / "2.png", ns=(1, 1))
     assert done(order(source, out), retry=True) == {"1.png": "failed", "2.png": "failed", "bad.png": "failed"}
     assert ((out / "1.png").read_bytes(), (out / "2.png").read_bytes()) == (mine, changed)
-    # What failed for an output that was there is done once it may be overwritten.
+    # An input that failed for an output that was there is done once that may be overwritten.
     assert done(order(source, out, overwrite=True))["1.png"] == "done"
     assert (out / "1.png").read_bytes() != mine
 
@@ -255,7 +255,7 @@ def test_pictures_that_a_run_does_not_take_claim_no_output(tmp_path: Path) -> No
     put(source / "a.bmp", 1), put(source / "a.png", 2)
     for number, chosen in enumerate((Selection(include=("*.bmp",)), Selection(exclude=("a.p*",)))):
         assert done(order(source, tmp_path / f"{number}", how=files_as("png"), selection=chosen)) == {"a.bmp": "done"}
-    # Of both, the one whose name the output has keeps it.
+    # The one whose name the output has keeps it.
     assert done(order(source, tmp_path / "both", how=files_as("png"))) == {"a.bmp": "failed", "a.png": "done"}
 
 

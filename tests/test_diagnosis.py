@@ -383,7 +383,7 @@ def test_noise_in_brightness_counts_where_that_in_colours_was_smoothed(
     smooth += np.roll(smooth, 1, 0) + np.roll(smooth, 1, 1)
     found = fine.measured([(photograph + bright + smooth).astype(np.float32)])
     assert (found.kind, found.correlated) == ("correlated", pytest.approx(5.4))
-    # What all channels have may be texture.
+    # Detail that all channels have may be texture.
     assert fine.measured([(photograph + bright).astype(np.float32)]).correlated != pytest.approx(5.4)
 
 

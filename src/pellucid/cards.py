@@ -121,7 +121,7 @@ class Card:
 
     def to_json(self) -> str:
         """The card as JSON text; `from_json` reads it back to an equal card."""
-        # What is no character in a file's name gets JSON's escape.
+        # Bytes of a file's name that are no character get JSON's escape.
         return json.dumps(asdict(self), ensure_ascii=False).encode("utf-8", "backslashreplace").decode("utf-8")
 
     @classmethod

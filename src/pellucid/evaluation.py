@@ -71,7 +71,7 @@ class Evaluation:
     def to_json(self) -> str:
         """The evaluation as JSON text."""
         text = json.dumps(vars(self), indent=1, ensure_ascii=False)
-        # What is no character in a file's name gets JSON's escape.
+        # Bytes of a file's name that are no character get JSON's escape.
         return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

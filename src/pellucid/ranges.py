@@ -238,7 +238,7 @@ def dtype_ends(dtype: np.dtype[Any]) -> tuple[float, float]:
 
 def mirrored(values: NDArray[Any], mirror: float) -> NDArray[Any]:
     """Whole numbers whose large ones are dark as ones whose large ones are light, and back: ``mirror`` (-1 where they have a sign)
-    minus each. What lies beyond a mirror of values without sign stays."""
+    minus each. Values beyond a mirror of values without sign stay."""
     turned = values.dtype.type(mirror) - values
     return np.asarray(turned if mirror < 0 else np.where(values > mirror, values, turned), dtype=values.dtype)
 

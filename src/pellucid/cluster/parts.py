@@ -201,7 +201,7 @@ class Known:
         arrays = {name: np.frombuffer(values, values.typecode) for name, values in columns.items()}
         order = np.lexsort((arrays["at"], arrays["key"]))
         keys, outputs, done = arrays["key"][order], arrays["output"][order], np.frombuffer(flags, np.bool_)[order]
-        # Of each row, the last one up to it that has an output; one of another input says nothing.
+        # For each row, the last one up to it that has an output; one of another input says nothing.
         made = np.maximum.accumulate(np.where(done, np.arange(len(order)), 0))
         outputs = np.where(keys[made] == keys, outputs[made], np.uint64(0))
         # The last of each.

@@ -204,7 +204,7 @@ def _enlarged(view: View, found: Diagnosis) -> Diagnosis:
         return found
     there = view.parts(windows(*view.shape[:2]))
     if jpeg.found(there) is not None or squared.plainly(there):
-        # What was drawn in squares has edges at even distances, too; and no JPEG was enlarged since.
+        # Pictures drawn in squares have edges at even distances, too; and no JPEG was enlarged since.
         return found
     level = seen.sigma * (way.gain if white else 1.0)
     return Diagnosis(

@@ -162,7 +162,7 @@ def lightness(view: View, rows: float, columns: float) -> tuple[NDArray[np.float
     height, width, channels = view.shape
     lighter = [np.zeros((side, channels), np.float32) for side in (height, width)]
     if isinstance(view.picture.pixels, images.Rows):
-        # What makes a row lighter does not set its columns apart.
+        # The change that makes a row lighter does not set its columns apart.
         down, across = _steps(band for band, _ in view.bands())
         return (_offsets(down, rows) if rows > 0 else lighter[0]), (_offsets(across, columns) if columns > 0 else lighter[1])
     pixels = images.floating(view.picture).pixels

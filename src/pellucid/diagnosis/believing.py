@@ -157,7 +157,7 @@ class Detail:
 
 def believed(detail: Detail, found: Diagnosis) -> Diagnosis:
     """The noise that was found, but where places are too quiet for it, or where the picture repeats itself too well, or has few
-    colours, or is full of letters and the like: then that of these. What was drawn and is a JPEG has the noise of that alone."""
+    colours, or is full of letters and the like: then that of these. A drawing that is a JPEG has the noise of that alone."""
     blocks = found.quantised
     answer = _believed(detail, found)
     if blocks is None or answer.kind in ("clean", "jpeg") or answer.impulse_density > 0:

@@ -53,7 +53,7 @@ page."""
 
 NEXT_TO_ZERO, ZEROS = 0.75, 0.1
 """How large a coefficient may be that was zero before the pixels were rounded; and by which share there are more of them in the
-blocks of the grid than at the median of all places. Of ten photographs none had more than 0.03 more somewhere; as JPEGs of quality
+blocks of the grid than at the median of all places. None of ten photographs had more than 0.03 more somewhere; as JPEGs of quality
 95 they had 0.23 or more, of 60 0.47."""
 
 NEAR, STRAY = 0.8, 0.3

@@ -43,7 +43,7 @@ BEHIND: tuple[tuple[str, str], ...] = (
     (DEPTH, r"DepthMap"),
     (SOUND, r"ftypM4A|SoundShot|RIFF....WAVE"),
 )
-"""What stands behind a picture, and how it begins or is called by its maker."""
+"""A thing behind a picture, and how it begins or is called by its maker."""
 
 NEXT_MARKER = re.compile(rb"\xff[^\0\xd0-\xd7\xff]")
 """A marker of a JPEG that ends the packed pixels before it."""
@@ -104,7 +104,7 @@ def left_out(content: bytes, pictures: int, promised: tuple[str, ...]) -> tuple[
 
 
 def _behind(jpeg: bytes) -> bytes:
-    """What follows a JPEG's first picture; nothing where that has no end."""
+    """The bytes that follow a JPEG's first picture; nothing where that has no end."""
     place = 2
     while jpeg[place : place + 1] == b"\xff" and place + 4 <= len(jpeg):
         marker = jpeg[place + 1]

@@ -363,7 +363,7 @@ def _as_read(stated: float | None, dtype: np.dtype[Any], *, inverted: bool) -> N
 
 
 def _mirror(dtype: np.dtype[Any], inverted: bool) -> float | None:
-    """What is light once values whose 0 is white were ``inverted``: the mirror of 0."""
+    """The value that is light once values whose 0 is white were ``inverted``: the mirror of 0."""
     return float(np.iinfo(dtype).max) if inverted else None
 
 

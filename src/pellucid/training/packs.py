@@ -122,7 +122,7 @@ def pack(
 def _names(paths: Sequence[Path]) -> list[str]:
     """A name for each picture of a folder. The stem stays, for it decides whether the image is held out; of several with one stem
     the endings are folders in the pack."""
-    # What is no character of a name gets an escape.
+    # Bytes of a name that are no character get an escape.
     stems = [path.stem.encode("utf-8", "backslashreplace").decode("utf-8") for path in paths]
     counts = Counter(stems)
     folders = ("" if counts[stem] == 1 else f"{path.suffix[1:]}/" for stem, path in zip(stems, paths, strict=True))
