@@ -128,7 +128,7 @@ class Quantised:
             restored[...] = given + np.tensordot(BACK, change, axes=1)
 
     def evened(self, planes: Planes, top: int = 0, left: int = 0) -> Planes:
-        """The picture that the JPEG ``planes`` (channels, h, w), whose ``squares`` had one colour, may have been; place as of `hold`.
+        """The picture that the JPEG ``planes`` (channels, h, w) of ``squares`` of one colour may have been; the place as of `hold`.
 
         Pictures of such squares, and those that the JPEG may have been, are convex sets; the nearest of either is taken in turn.
         A block gets the share of the change that is within the bounds: next to none where something else was drawn.
