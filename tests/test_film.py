@@ -310,6 +310,45 @@ def test_a_mask_keeps_a_frame_from_being_moved_and_says_so(photograph: Pixels) -
     assert plain.remarks == whole.remarks == ()
 
 
+BLACK, OTHER = "black", "another picture"
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        [0 if number % 2 else BLACK for number in range(7)],
+        [1 if number == 3 else BLACK for number in range(7)],
+        [BLACK if number == 3 else 0 for number in range(7)],
+        [OTHER if number == 3 else 0 for number in range(7)],
+        [OTHER if number % 2 else 0 for number in range(7)],
+    ],
+)
+def test_a_frame_that_differs_as_a_whole_from_those_around_it_is_no_damage(shown: list[object], photograph: Pixels) -> None:
+    reel, frames = reels.Reel(), []
+    for number, what in enumerate(shown):
+        part = photograph[300:396, 20:148] if what == OTHER else photograph[80:176, 150 + 2 * number : 278 + 2 * number]
+        frames.append(part * np.float32(what != BLACK))
+        reel.add(frames[-1])
+    entries, pictures, model = reel.entries((0,)), [images.from_array(frame) for frame in frames], pellucid.load("film")
+    for number in range(1, 6):
+        near = slice(number - 1, number + 2)
+        mended = model.details(View(tuple(pictures[near]), 1, clip=tuple(entries[near])), only_damage=True)
+        np.testing.assert_array_equal(mended.image.pixels, frames[number])
+
+
+def test_another_picture_is_told_from_a_damaged_one(photograph: Pixels) -> None:
+    frame, rng = photograph[80:176, 150:278], np.random.default_rng(1)
+    blotched, grainy = frame.copy(), np.float32(frame + rng.normal(0, 0.1, frame.shape))
+    blotched[20:70, 30:90] = 1
+    for damaged in (blotched, grainy):
+        assert not film._another(damaged, frame, frame)
+    for other in (np.zeros_like(frame), np.ones_like(frame), photograph[300:396, 20:148]):
+        assert film._another(other, frame, frame)
+        assert film._another(frame, other, other)
+        # What only one of them is like is no other picture.
+        assert not film._another(frame, frame, other)
+
+
 def test_cells_that_are_looked_at_alone_are_as_in_the_whole() -> None:
     def graph(given: Pixels) -> Pixels:
         # A network that sees 20 pixels far.

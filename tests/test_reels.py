@@ -131,7 +131,7 @@ def test_the_first_frame_of_a_fast_pan_is_no_jump() -> None:
     path = (20.0 * TIME[:, None] + np.random.default_rng(12).normal(0, 0.15, (COUNT, 2))) / 320
     reel = reels.Reel()
     reel._moves = [(float(down), float(right)) for down, right in np.diff(path, axis=0, prepend=path[:1])]
-    reel._doubts = [(0.0, 0.0)] * COUNT
+    reel._doubts, reel._chains = [(0.0, 0.0)] * COUNT, [0] * COUNT
     gate = reel._shifts(0, COUNT)
     assert gate.std() > 0.1 / 320
     np.testing.assert_allclose(gate, paths.unsteady(path), atol=1e-9)
@@ -242,6 +242,66 @@ def test_a_flash_and_a_fade_are_told_from_the_frames_around_them(photograph: Pix
     assert [number for number, each in enumerate(found) if each.flash] == [10]
     assert all(each.level for each in found)
     np.testing.assert_allclose(np.exp([each.light for each in found]), light, rtol=0.06)
+
+
+WHITE, BURNT, BLACK = (0.0, 1.0), (3.0, 0.24), (0.0, 0.0)
+MOMENTS = {
+    "a flash": {7: WHITE},
+    "a flash that is burnt in part": {7: BURNT},
+    "three in a row": {7: WHITE, 8: WHITE, 9: WHITE},
+    "one that fades": {7: WHITE, 8: (2.0, 0.2), 9: (1.5, 0.05)},
+    "photographers": {3: WHITE, 5: BURNT, 9: WHITE, 11: WHITE, 14: BURNT},
+    "the first frame": {0: WHITE},
+    "a black frame": {7: BLACK},
+    "two black frames": {7: BLACK, 8: BLACK},
+}
+
+
+def lit(photograph: Pixels, lights: Sequence[tuple[float, float]], gate: NDArray[np.float64], pan: int = 2) -> reels.Reel:
+    """A look at frames of 8 bits under a camera that pans by so many pixels a frame, each moved by the gate, times a light and
+    more of it everywhere."""
+    reel = reels.Reel()
+    for number, ((factor, more), (down, right)) in enumerate(zip(lights, gate, strict=True)):
+        part = photograph[56:184, pan * number : pan * number + 200]
+        frame = registration.shifted(part, down, right)[4:-4, 4:-4]
+        reel.add(np.float32(np.rint(255 * np.clip(factor * frame + more, 0, 1)) / 255))
+    return reel
+
+
+@pytest.mark.parametrize("name", MOMENTS)
+def test_a_moment_of_light_or_of_black_has_no_say_in_the_frames_around_it(name: str, photograph: Pixels) -> None:
+    moments = MOMENTS[name]
+    others = [number for number in range(18) if number not in moments]
+    lights = [moments.get(number, (1.0, 0.0)) for number in range(18)]
+    found = lit(photograph, lights, np.zeros((18, 2))).entries((0,))
+    assert all(each.level for each in found)
+    assert all(each.shift == (0, 0) for each in found)
+    np.testing.assert_allclose([found[number].light for number in others], found[others[-1]].light, atol=0.02)
+    flashes = [number for number, light in moments.items() if light != BLACK and number]
+    assert [number for number, each in enumerate(found) if each.flash] == flashes
+    # Nor in where the gate has left them.
+    gate = np.random.default_rng(5).normal(0, 0.5, (18, 2))
+    left = gate + 192 * np.array([each.shift for each in lit(photograph, lights, gate).entries((0,))])
+    assert left[others].std(axis=0).max() < 0.4 * gate.std()
+
+
+@pytest.mark.parametrize("other", [WHITE, BLACK, (0.15, 0.0)])
+def test_a_strobe_does_not_flicker_and_the_gate_is_known_in_its_light(other: tuple[float, float], photograph: Pixels) -> None:
+    gate = np.random.default_rng(5).normal(0, 0.5, (24, 2))
+    found = lit(photograph, [other if number % 2 else (1.0, 0.0) for number in range(24)], gate, 0).entries((0,))
+    assert all(each.level for each in found)
+    left = gate + 192 * np.array([each.shift for each in found])
+    assert left[::2].std(axis=0).max() < 0.4 * gate.std()
+
+
+def test_a_lamp_that_flickers_is_mended_between_flashes(photograph: Pixels) -> None:
+    lamp = np.exp(np.random.default_rng(0).normal(0, 0.06, 24))
+    moments = {5: WHITE, 9: WHITE, 10: WHITE, 17: BURNT}
+    lights = [moments.get(number, (factor, 0.0)) for number, factor in enumerate(lamp)]
+    found = lit(photograph, lights, np.zeros((24, 2))).entries((0,))
+    left = np.log([np.mean(each.gain) for each in found]) + np.log(lamp)
+    assert np.delete(left, list(moments)).std() < 0.3 * np.log(lamp).std()
+    assert all(found[number].level for number in moments)
 
 
 def test_grain_on_nearly_black_frames_is_no_flicker(photograph: Pixels) -> None:

@@ -54,34 +54,36 @@ STANDS_OUT = 5.0
 """Standard deviations of the gate from which a frame was not found where it is: it has no say, and stays."""
 
 
-def unsteady(path: Path) -> Path:
-    """The gate's part of a path (n, axes): its mean given the path, under all of `GATES` and of the cameras of `LENGTHS` and
-    `REACHES`, and those that stand still, go evenly, or stop and go, each by its likelihood (Rasmussen and Williams 2006, chapters
-    2 and 5)."""
+def unsteady(path: Path, known: NDArray[np.bool_] | None = None) -> Path:
+    """The gate's part of a path (n, axes), 0 in frames whose place is not ``known``, which have no say: its mean given the path,
+    under all of `GATES` and of the cameras of `LENGTHS` and `REACHES`, and those that stand still, go evenly, or stop and go, each
+    by its likelihood (Rasmussen and Williams 2006, chapters 2 and 5)."""
     count = len(path)
-    if count < FEWEST:
+    known = np.ones(count, bool) if known is None else known
+    if known.sum() < FEWEST:
         return np.zeros_like(path)
     if count <= TOGETHER:
-        return np.stack([_unsteady(axis) for axis in path.T], axis=1)
+        return np.stack([_unsteady(axis, known) for axis in path.T], axis=1)
     total, weights = np.zeros_like(path), np.zeros((count, 1))
     half = TOGETHER // 2
     ramp = np.minimum(np.arange(1, TOGETHER + 1), np.arange(TOGETHER, 0, -1))[:, None].astype(float)
     for first in sorted({*range(0, count - TOGETHER, half), count - TOGETHER}):
         part = slice(first, first + TOGETHER)
-        total[part] += ramp * unsteady(path[part])
+        total[part] += ramp * unsteady(path[part], known[part])
         weights[part] += ramp
     return np.asarray(total / weights)
 
 
-def _unsteady(path: Path) -> Path:
+def _unsteady(path: Path, known: NDArray[np.bool_]) -> Path:
     """The same of one axis of a window."""
-    gate, by_hand = _mean_of_gate(path, tuple(range(len(path))))
-    apart = np.abs(gate - np.median(gate))
-    calm = apart <= STANDS_OUT * 1.4826 * np.median(apart) + 1e-9
-    if not calm.all() and calm.mean() > 0.8 and calm.sum() >= FEWEST:
+    gate = np.zeros_like(path)
+    gate[known], by_hand = _mean_of_gate(path[known], tuple(np.flatnonzero(known).tolist()))
+    apart = np.abs(gate - np.median(gate[known]))
+    calm = known & (apart <= STANDS_OUT * 1.4826 * np.median(apart[known]) + 1e-9)
+    if not calm[known].all() and calm.sum() > 0.8 * known.sum() and calm.sum() >= FEWEST:
         gate = np.zeros_like(path)
         gate[calm], by_hand = _mean_of_gate(path[calm], tuple(np.flatnonzero(calm).tolist()))
-    if by_hand < HAND[1] * spread_of(path - _slow(path, calm.astype(float), HAND[0])):
+    if by_hand < HAND[1] * spread_of((path - _slow(path, calm.astype(float), HAND[0]))[known]):
         return np.zeros_like(path)
     return gate
 

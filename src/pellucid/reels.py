@@ -8,7 +8,9 @@ All motion is in shares of the frame's longer side, so that it holds at any size
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -48,6 +50,9 @@ FLASHES = 6.0
 STEP = 0.25
 """Change of the logarithm of brightness that stays: no flicker, but another scene."""
 
+FOR_GOOD = 0.75
+"""The share of the pairs of frames before and after it that must differ by as much: fewer do about flashes."""
+
 FALLS = 0.8, 1.2, 1.6
 """Powers of the square of the distance with which light falls off to the corners, that are tried."""
 
@@ -60,6 +65,11 @@ COLOURS = 2**27
 
 BRIGHTEST = 0.30
 """The largest correction of brightness, in its logarithm."""
+
+
+RECALLED, BLOCKS, UNLIKE = 8, 8, 0.04
+"""Frames before each one that it may be held against, since a flash may last some; the rows and columns of means that are
+compared; and how far these differ on average where the frame before is another picture, or in another light."""
 
 
 @dataclass(frozen=True)
@@ -98,13 +108,27 @@ class Entry:
         return self.vignette[0] == 0 and all(value == 1 for row in self.gain for value in row)
 
 
+@dataclass(frozen=True)
+class _Recent:
+    """A frame that others may be held against: its ``plane``, the ``means`` of parts of it, and its place and light on their paths;
+    the ``key`` that it was held against, too. ``lost``: nobody knows its place. Frames of one ``chain`` know each other's."""
+
+    plane: Pixels
+    means: Pixels
+    place: tuple[float, float] = (0.0, 0.0)
+    light: Pixels = field(default_factory=lambda: np.zeros(CELLS, np.float32))
+    key: registration.Key = field(default_factory=registration.Key)
+    lost: bool = False
+    chain: int = 0
+
+
 class Reel:
     """Frames as they are looked at, in their order."""
 
     def __init__(self) -> None:
-        self._last: Pixels | None = None
-        self._key = registration.Key()
+        self._recent: deque[_Recent] = deque(maxlen=RECALLED)
         self._shape: tuple[int, int] | None = None
+        self._chains: list[int] = []
         self._moves: list[tuple[float, float]] = []
         self._doubts: list[tuple[float, float]] = []
         self._gains: list[Pixels] = []
@@ -124,19 +148,45 @@ class Reel:
             # Memory does not grow with the length of the reel.
             self._thin *= 2
             self._colours = [part[::2].copy() for part in self._colours]
-        if self._last is None or self._last.shape != plane.shape:
+        if self._recent and self._recent[-1].plane.shape != plane.shape:
+            self._recent.clear()
+        self._hold(plane)
+        self._shape = plane.shape[0], plane.shape[1]
+
+    def _hold(self, plane: Pixels) -> None:
+        """Holds the next frame against the one before; behind a flash, or a black frame, against one from before that, so that what
+        is measured in it has no say."""
+        means = registration.means(plane, BLOCKS)
+        if not self._recent:
+            self._chains.append(len(self._chains))
+            self._recent.append(_Recent(plane, means, chain=self._chains[-1]))
             self._moves.append((0.0, 0.0))
             self._doubts.append((0.0, 0.0))
             self._gains.append(np.zeros(CELLS, np.float32))
-        else:
-            fit, gains = registration.held_against(self._last, plane)
-            fit = self._key.step(self._last, plane, fit)
-            side = max(plane.shape)
-            self._moves.append((fit.down / side, fit.right / side))
-            self._doubts.append((fit.doubt[0] / side, fit.doubt[1] / side))
-            self._gains.append(gains)
-        self._last = plane
-        self._shape = plane.shape[0], plane.shape[1]
+            return
+        last, side = self._recent[-1], max(plane.shape)
+        for before in _alike(means, self._recent):
+            fit, gains = registration.held_against(before.plane, plane)
+            key = copy(before.key)
+            fit = key.step(before.plane, plane, fit)
+            apart = _apart(means, before.means)
+            # A frame that is burnt out, black or another picture says nothing of its place.
+            lost = not np.isfinite(fit.doubt).all() and (before.lost or apart > UNLIKE)
+            if not lost:
+                break
+        levels = [max(DARK, float(each.mean())) for each in (before.means, means)]
+        if DARK in levels:
+            # Nothing else is known of the light of a black frame.
+            gains = np.full(CELLS, np.log(levels[1] / levels[0]), np.float32)
+        move = (0.0, 0.0) if lost else (fit.down / side, fit.right / side)
+        place = before.place[0] + move[0], before.place[1] + move[1]
+        light = before.light + gains
+        self._chains.append(len(self._chains) if lost else before.chain)
+        self._recent.append(_Recent(plane, means, place, light, key, lost, self._chains[-1]))
+        # What was measured, to the bit, where the frame before is the one that it was held against.
+        self._moves.append(move if before is last else (place[0] - last.place[0], place[1] - last.place[1]))
+        self._doubts.append((fit.doubt[0] / side, fit.doubt[1] / side))
+        self._gains.append(gains if before is last else light - last.light)
 
     def entries(self, firsts: Sequence[int]) -> list[Entry]:
         """The correction of each frame; ``firsts`` are the first frames of the scenes."""
@@ -164,14 +214,14 @@ class Reel:
             if after - first < 5:
                 continue
             moves, gains = np.array(self._moves[first:after]), np.stack(self._gains[first:after]).astype(np.float64)
-            doubts = np.array(self._doubts[first:after])
-            unknown = ~np.isfinite(doubts).all(axis=1)
+            doubts, known = np.array(self._doubts[first:after]), _most_of(self._chains[first:after])
+            unknown = ~np.isfinite(doubts).all(axis=1) & known
             unknown[0] = True
             moves[unknown], gains[unknown] = 0, 0
-            way = np.cumsum(moves, axis=0)
-            if not np.hypot(*way.std(axis=0)) > DOUBTS * np.hypot(*np.median(doubts[1:], axis=0)):
+            way = np.cumsum(moves, axis=0)[known]
+            if known.sum() < 5 or not np.hypot(*way.std(axis=0)) > DOUBTS * np.hypot(*np.median(doubts[known][1:], axis=0)):
                 continue
-            light = np.cumsum(gains.reshape(after - first, -1), axis=0)
+            light = np.cumsum(gains.reshape(after - first, -1), axis=0)[known]
             # The change that all areas share is the lamp's, and each one's mean is the scene's.
             lights.append(_centred(light))
             ways.append(way * max(self._shape))
@@ -212,6 +262,9 @@ class Reel:
         sudden = whole - median_around(whole)
         calm = lit & (np.abs(sudden) < max(FLASH, FLASHES * spread_of(sudden[lit])))
         flash = lit & ~calm & (_apart_for_a_moment(whole) > FLASH / 2)
+        if spread_of(sudden[lit]) > BRIGHTEST:
+            # A strobe: no lamp flickers so much.
+            calm = np.zeros_like(lit)
         least = max(FLICKERS, UNSEEN / max(DARK, float(np.median(self._means[first:after]))))
         flicker = trembling(whole, least, calm)
         areas = np.stack([trembling(bright[:, cell] - whole, least, calm) for cell in range(bright.shape[1])], axis=1)
@@ -232,23 +285,59 @@ class Reel:
         steps = np.array(self._moves[first:after])
         steps[0] = 0
         parts = []
-        for begin, end in pairwise([0, *(place + 1 for place in jumps(steps[1:])), len(steps)]):
+        apart = {*_breaks(self._chains[first:after]), *(place + 1 for place in jumps(steps[1:]))}
+        for begin, end in pairwise([0, *sorted(apart), len(steps)]):
             part = steps[begin:end].copy()
             part[0] = 0
-            gate = unsteady(np.cumsum(part, axis=0))
-            doubt = np.median(np.array(self._doubts[first + begin : first + end]), axis=0)
+            known = _most_of(self._chains[first + begin : first + end])
+            gate = unsteady(np.cumsum(part, axis=0), known)
+            doubt = np.median(np.array(self._doubts[first + begin : first + end])[known], axis=0)
             least = np.maximum(WANDERS, DOUBTS * doubt)
-            found = [axis if trembles(axis, own) else np.zeros_like(axis) for axis, own in zip(gate.T, least, strict=True)]
+            found = [axis if trembles(axis[known], own) else np.zeros_like(axis) for axis, own in zip(gate.T, least, strict=True)]
             parts.append(np.stack(found, axis=1))
         return np.concatenate(parts)
+
+
+def _apart(one: Pixels, other: Pixels) -> float:
+    """How far means differ on average."""
+    return float(np.abs(one - other).mean())
+
+
+def _alike(means: Pixels, recent: Sequence[_Recent]) -> Iterator[_Recent]:
+    """What the next frame, with these ``means``, is held against: the last of the ``recent`` frames; where it is unlike that, first
+    the latest that is far more alike, or whose place is known where the last one's is not."""
+    last = recent[-1]
+    most = _apart(means, last.means)
+    if most > UNLIKE:
+        for each in reversed(recent):
+            if _apart(means, each.means) < (2 * most if last.lost and not each.lost else most / 2):
+                yield each
+                break
+    yield last
+
+
+def _most_of(chains: Sequence[int]) -> NDArray[np.bool_]:
+    """Which frames are of the chain that has most of them."""
+    numbers, counts = np.unique(chains, return_counts=True)
+    return np.asarray(np.array(chains) == numbers[np.argmax(counts)])
+
+
+def _breaks(chains: Sequence[int]) -> Iterator[int]:
+    """Frames from which on none is of a chain that was there before."""
+    last = {chain: place for place, chain in enumerate(chains)}
+    until = -1
+    for place, chain in enumerate(chains):
+        if place == until + 1 and place:
+            yield place
+        until = max(until, last[chain])
 
 
 def _steps(path: NDArray[np.float64]) -> list[int]:
     """Frames with which brightness is another for good: a cut that nobody told, or a lamp that went on."""
     found = []
     for place in range(1, len(path)):
-        before, behind = path[max(0, place - 4) : place], path[place : place + 4]
-        if abs(path[place] - path[place - 1]) > STEP and abs(np.median(behind) - np.median(before)) > STEP:
+        before, behind = path[max(0, place - RECALLED) : place], path[place : place + RECALLED]
+        if abs(path[place] - path[place - 1]) > STEP and (np.abs(before[:, None] - behind) > STEP).mean() > FOR_GOOD:
             found.append(place)
     return found
 
@@ -258,7 +347,7 @@ def _apart_for_a_moment(path: NDArray[np.float64]) -> NDArray[np.float64]:
     sides = []
     for turn in (1, -1):
         part = path[::turn]
-        before = [np.median(part[max(0, place - 3) : place]) if place else part[0] for place in range(len(part))]
+        before = [np.median(part[max(0, place - 5) : place]) if place else part[0] for place in range(len(part))]
         sides.append((part - np.array(before))[::turn])
     alike = np.sign(sides[0]) == np.sign(sides[1])
     return np.where(alike, np.minimum(np.abs(sides[0]), np.abs(sides[1])), 0)

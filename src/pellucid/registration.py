@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pellucid.images import Pixels
 
-__all__ = ["CELLS", "DARK", "Fit", "Key", "held_against", "shifted"]
+__all__ = ["CELLS", "DARK", "Fit", "Key", "held_against", "means", "shifted"]
 
 CELLS = 3, 4
 """Rows and columns of the areas whose brightness is followed."""
@@ -255,6 +255,15 @@ def _gains(before: Pixels, frame: Pixels, down: float, right: float, gain: float
             if values.size >= 64:
                 gains[row, column] = np.median(values)
     return gains
+
+
+def means(pixels: Pixels, count: int) -> Pixels:
+    """The means of ``count`` x ``count`` parts of pixels (h, w) or (h, w, c), or of as many parts as there are pixels."""
+    height, width = pixels.shape[:2]
+    rows, columns = (np.arange(min(count, side)) * side // min(count, side) for side in (height, width))
+    sums = np.add.reduceat(np.add.reduceat(pixels, rows, axis=0), columns, axis=1)
+    sizes = np.outer(np.diff([*rows, height]), np.diff([*columns, width]))
+    return np.asarray(sums / (sizes if pixels.ndim == 2 else sizes[..., None]), dtype=np.float32)
 
 
 def shifted(pixels: Pixels, down: float, right: float) -> Pixels:

@@ -89,14 +89,16 @@ and 0.05 % were, with rain, snow, wires and the like before the camera 0.046 %."
 RARE_IN_FLASH = 1e4
 """The same in a flash, which no other frame is like: what is burnt out in it looks like damage, and hardly anybody sees what is."""
 
-APART = 0.1
-"""By how much, in [0, 1], most of a frame is lighter than its neighbours where these say nothing of it."""
-
 GRAINY = 2.5
 """The level of noise, in 8-bit levels, from which it is taken for grain: a clean picture comes back at 42 dB or better."""
 
-LIGHTER = 0.02
-"""Change of the logarithm of light from which frames are brought into the light of others."""
+LIGHTER, ANOTHER = 0.02, 0.5
+"""Change of the logarithm of light from which frames are brought into the light of others, and from which they say nothing of each
+other: a lamp has gone on, or one of them is black."""
+
+WHOLE, PART, FAR = 16, 1 / 3, mending.APART
+"""A frame of whose parts, so many rows and columns, more than such a share lies farther than this outside both neighbours is
+another picture, and no damaged one."""
 
 NOT_MOVED = "not held still: a mask spares some of the frame, and a frame moves as a whole"
 
@@ -264,10 +266,11 @@ def _nothing(planes: Pixels) -> Pixels:
 
 def _around(view: View) -> tuple[tuple[Pixels, Pixels] | None, tuple[Pixels, Pixels] | None, tuple[int, int]]:
     """The two nearest frames of a clip in the place and the light of the one that is mended, the same in its light alone, and by
-    how many frames they are after it; None for a picture alone, and for a flash, which no other frame is like."""
+    how many frames they are after it; None for a picture alone, and for one that no other frame is like, as a flash."""
     places = [place for place in range(len(view.frames)) if place != view.at]
     if view.clip:
-        places = [place for place in places if view.clip[place].flash == view.clip[view.at].flash]
+        own, light = view.clip[view.at].flash, view.clip[view.at].light
+        places = [place for place in places if view.clip[place].flash == own and abs(view.clip[place].light - light) < ANOTHER]
     nearest = sorted((abs(place - view.at), place) for place in places)[:2]
     if len(view.frames) < 3 or not nearest:
         return None, None, (0, 0)
@@ -280,23 +283,21 @@ def _around(view: View) -> tuple[tuple[Pixels, Pixels] | None, tuple[Pixels, Pix
             other = _alike(other, view.clip[place], view.clip[view.at])
         came.append(other)
         brought.append(mending.brought(frame, other))
-    if _apart(frame, came):
+    if _another(frame, brought[0], brought[-1]):
         return None, None, (0, 0)
     # Beside a flash there is one neighbour: it stands on both sides.
     return (brought[0], brought[-1]), (came[0], came[-1]), (places[0] - view.at, places[-1] - view.at)
 
 
-def _apart(frame: Pixels, others: Sequence[Pixels]) -> bool:
-    """Whether most of a frame is lighter than all ``others``, which then say nothing of it: a picture between black frames, of a
-    strobe or a bolt, is no damage as a whole."""
-    part = frame[::4, ::4].mean(axis=2)
-    lightest = np.max([other[::4, ::4].mean(axis=2) for other in others], axis=0)
-    return bool((part > lightest + np.float32(APART)).mean() > 0.5)
+def _another(frame: Pixels, before: Pixels, after: Pixels) -> bool:
+    """Whether a frame is another picture than both neighbours, which damage never makes of a whole one."""
+    means = [registration.means(each, WHOLE) for each in (frame, before, after)]
+    return bool((np.abs(mending.outside(*means)) > FAR).mean() > PART)
 
 
 def _rare(view: View, steps: tuple[int, int] | None) -> float:
     if steps is None:
-        return RARE_ALONE if len(view.frames) < 3 else RARE_IN_FLASH
+        return RARE_IN_FLASH if len(view.frames) > 2 else RARE_ALONE
     return RARE if steps[0] < 0 < steps[1] else RARE_AT_ENDS
 
 
