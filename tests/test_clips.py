@@ -495,13 +495,13 @@ def test_what_lies_beyond_colours_is_gone_where_the_work_replaced_it_and_stays_e
     planes = tuple(rng.integers(0, 2**layout.depth, (10, 14)).astype(layout.dtype) for _ in range(layout.channels))
     frame, clip = clips.Frame(0, 0, 0, planes), type("Clip", (), {"layout": layout})()
     output = footage._Output("", layout, 10, 14, (1, 2, 2, 2), same=True)
-    before = windows.picture(planes, layout)
+    before, beyond = windows.picture_and_beyond(planes, layout)
     assert (before.pixels != yuv.to_pixels(planes, layout)).mean() > 0.05
     replaced = rng.random(before.pixels.shape[:2]) < 0.5
     # Farther from what was there than noise is.
     colour = np.where(before.pixels > 0.5, 0.25, 0.75).astype(np.float32)
     colour = np.where(replaced[..., None], colour, before.pixels)
-    made = footage._changed(frame, before, replace(before, pixels=colour), clip, output)
+    made = footage._changed(frame, before, beyond, replace(before, pixels=colour), clip, output)
     assert np.abs(yuv.to_pixels(made, layout) - colour)[replaced].max() < 2.5 / 2**layout.depth
     for one, other in zip(planes, made, strict=True):
         assert (turn.upright(one) == turn.upright(other))[~replaced].all()

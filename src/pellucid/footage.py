@@ -40,7 +40,7 @@ from pellucid.stages import Known, Line, Moving
 from pellucid.steps import Steps
 from pellucid.tasks.settings import ClipSettings, Settings, Shape
 from pellucid.views import View
-from pellucid.windows import Coming
+from pellucid.windows import Beyond, Coming
 
 __all__ = ["LONGEST", "Footage", "Told", "arrays", "check", "check_output", "each", "restore"]
 
@@ -524,8 +524,8 @@ def _remembered(part: Iterator[Frame], recent: deque[Frame]) -> Iterator[Frame]:
 
 
 def _moving(frame: Frame, clip: Clip) -> Moving:
-    picture = windows.picture(frame.planes, clip.layout)
-    return Moving(picture, (frame, picture))
+    picture, beyond = windows.picture_and_beyond(frame.planes, clip.layout)
+    return Moving(picture, (frame, picture, beyond))
 
 
 def _fed(recent: deque[Frame], part: Iterator[Frame], coming: Coming[Frame], work: _Work, first: int) -> Iterator[Frame]:
@@ -555,11 +555,11 @@ def _encoded(frames: Iterator[Frame], work: _Work, header: dict[str, Any], place
     moving = (_moving(frame, clip) for frame in frames)
     begun = time.perf_counter()
     for number, (moved, result) in enumerate(work.line.over(moving, first, after, work.known)):
-        frame, before = moved.source
+        frame = moved.source[0]
         said.update(set(result.image.remarks))
         if number == 0:
             header.update(model=result.model, facts=work.line.facts_as_json(result.facts))
-        planes = _changed(frame, before, result.image, clip, work.output)
+        planes = _changed(*moved.source, result.image, clip, work.output)
         header["seconds"] += time.perf_counter() - begun
         made = clips.as_frame(planes, work.output.pixels, choice.pixels, number, choice.rate, choice.colours)
         yield from taken(context.encode(made))
@@ -578,17 +578,17 @@ def _blank(clip: Clip) -> Image:
     return Image(np.zeros((*clip.shown, clip.layout.channels), np.float32), dtype=clip.layout.dtype)
 
 
-def _changed(frame: Frame, before: Image, after: Image, clip: Clip, output: _Output) -> Planes:
+def _changed(frame: Frame, before: Image, beyond: Beyond | None, after: Image, clip: Clip, output: _Output) -> Planes:
     """The planes of the restored frame."""
     if output.same:
-        change = after.pixels - before.pixels
-        if not clip.layout.bounded:
+        # Its channels one behind the other in memory, as those of the picture.
+        channels = np.subtract(*(each.pixels.transpose(2, 0, 1) for each in (after, before)), order="C")
+        change = channels.transpose(1, 2, 0)
+        if beyond is not None:
             # The work was given the nearest colour there is. Where it replaced that, what lies beyond would stay as a ghost.
-            beyond = yuv.to_pixels(frame.planes, clip.layout)
-            beyond -= before.pixels
-            far = np.logical_or.reduce([plane != 0 for plane in beyond.transpose(2, 0, 1)])
-            moved = change[far]
-            change[far] = moved - beyond[far] * np.minimum(np.abs(moved).max(axis=1, keepdims=True) * np.float32(255 / GONE), 1)
+            flat = channels.reshape(len(channels), -1)
+            moved = flat[:, beyond.places]
+            flat[:, beyond.places] = moved - beyond.by * np.minimum(np.abs(moved).max(axis=0) * np.float32(255 / GONE), 1)
         planes = yuv.apply(frame.planes, clip.layout, change)
     else:
         planes = yuv.from_pixels(after.pixels, output.layout)

@@ -27,7 +27,7 @@ from pellucid.steps import Steps
 from pellucid.tasks.base import Followed, Following, LookingAhead, Settling, Surveying
 from pellucid.tasks.settings import Settings
 from pellucid.views import View
-from pellucid.windows import Coming
+from pellucid.windows import Beyond, Coming
 
 __all__ = ["Known", "Line", "Moving", "Stage"]
 
@@ -37,10 +37,11 @@ SMALL = 2**21
 
 @dataclass(frozen=True)
 class Moving:
-    """A frame on its way: its ``picture`` as the last stage left it, and the ``source``: the clip's own frame and its picture."""
+    """A frame on its way: its ``picture`` as the last stage left it, and the ``source``: the clip's own frame, its picture, and
+    what lies beyond the picture's range."""
 
     picture: Image
-    source: tuple[Frame, Image]
+    source: tuple[Frame, Image, Beyond | None]
 
     @property
     def number(self) -> int:

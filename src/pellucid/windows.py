@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pellucid.files import yuv
 from pellucid.files.yuv import Layout, Planes
 from pellucid.images import Image, Pixels
 
-__all__ = ["Coming", "Numbered", "small", "window"]
+__all__ = ["Beyond", "Coming", "Numbered", "picture", "picture_and_beyond", "small", "window"]
 
 
 class Numbered(Protocol):
@@ -53,11 +54,31 @@ def window(frame: One, before: Iterable[One], after: Iterable[One], count: int, 
     return sorted(nearest, key=lambda each: each.number)
 
 
+@dataclass(frozen=True)
+class Beyond:
+    """Pixels of a frame whose colours lie beyond black, white or the pixels' primaries: their ``places``, counted row by row as the
+    frame is shown, and ``by`` how much they do, (channels, places)."""
+
+    places: NDArray[np.uint32]
+    by: Pixels
+
+
 def picture(planes: Planes, layout: Layout) -> Image:
     """A frame as the door takes it. Values beyond black and white are cut off for the work alone: see `pellucid.files.yuv`."""
+    return picture_and_beyond(planes, layout)[0]
+
+
+def picture_and_beyond(planes: Planes, layout: Layout) -> tuple[Image, Beyond | None]:
+    """A frame as the door takes it, and what was cut off for that, if anything was."""
     pixels = yuv.to_pixels(planes, layout)
     alpha = yuv.alpha_of(planes, layout) if layout.alpha else None
-    return Image(np.clip(pixels, 0, 1, out=pixels), alpha, dtype=layout.dtype)
+    channels = pixels.transpose(2, 0, 1)
+    beyond = None
+    if not layout.bounded and (pixels.min() < 0 or pixels.max() > 1):
+        places = np.flatnonzero(np.logical_or.reduce([(channel < 0) | (channel > 1) for channel in channels])).astype(np.uint32)
+        by = channels.reshape(len(channels), -1)[:, places]
+        beyond = Beyond(places, by - np.clip(by, 0, 1))
+    return Image(np.clip(pixels, 0, 1, out=pixels), alpha, dtype=layout.dtype), beyond
 
 
 def small(planes: Planes, layout: Layout, side: int) -> Pixels:
