@@ -336,6 +336,20 @@ def test_a_frame_that_differs_as_a_whole_from_those_around_it_is_no_damage(shown
         np.testing.assert_array_equal(mended.image.pixels, frames[number])
 
 
+@pytest.mark.parametrize("light", [[0.15, 1, 0.15, 1, 0.15], [0.4, 0.4, 1, 1, 1], [1, 0.75, 0.5, 0.25, 0.1]])
+def test_dust_is_found_in_a_light_that_changes(light: list[float], photograph: Pixels) -> None:
+    frames = np.stack([photograph[40:200, 60 + number : 300 + number] * np.float32(factor) for number, factor in enumerate(light)])
+    worn = wear.wear(frames, "blotches:3", np.random.default_rng(1))
+    reel = reels.Reel()
+    for frame in worn.frames:
+        reel.add(frame)
+    near = slice(1, 4)
+    view = View(tuple(images.from_array(frame) for frame in worn.frames[near]), 1, clip=tuple(reel.entries((0,))[near]))
+    found = np.asarray(pellucid.load("film").details(view, show_damage=True).image.pixels)[..., 0] > 0
+    assert (found & worn.damage[2]).sum() > 0.7 * worn.damage[2].sum()
+    assert (found & ~worn.damage[2]).sum() < 0.3 * found.sum()
+
+
 def test_another_picture_is_told_from_a_damaged_one(photograph: Pixels) -> None:
     frame, rng = photograph[80:176, 150:278], np.random.default_rng(1)
     blotched, grainy = frame.copy(), np.float32(frame + rng.normal(0, 0.1, frame.shape))

@@ -92,7 +92,7 @@ class Entry:
 
     ``vignette`` is the share of light that is missing in the corners, and the power with which it falls (`corners`).
     ``light`` is the logarithm of its brightness beside other frames of its scene, flicker left out, and ``flash`` whether that is
-    short: both are meant, and tell a frame from those around it.
+    short: both are meant, and tell a frame from those around it. ``black``: darker than anything is known of.
     """
 
     gain: tuple[tuple[float, ...], ...] = ((1.0,),)
@@ -100,6 +100,7 @@ class Entry:
     fading: Fading = field(default_factory=Fading)
     light: float = 0.0
     flash: bool = False
+    black: bool = False
     vignette: tuple[float, float] = (0.0, 1.0)
 
     @property
@@ -197,7 +198,9 @@ class Reel:
         film = any(entry.shift != (0.0, 0.0) or not entry.level for part in parts for entry in part)
         fadings = self._fadings(scenes, OFTENER if film else 1.0)
         return [
-            replace(entry, vignette=vignette, fading=fading) for part, fading in zip(parts, fadings, strict=True) for entry in part
+            replace(entry, vignette=vignette, fading=fading, black=self._means[first + number] <= DARK)
+            for (first, _), part, fading in zip(scenes, parts, fadings, strict=True)
+            for number, entry in enumerate(part)
         ]
 
     def _vignette(self, scenes: Sequence[tuple[int, int]]) -> tuple[float, float]:

@@ -92,9 +92,9 @@ RARE_IN_FLASH = 1e4
 GRAINY = 2.5
 """The level of noise, in 8-bit levels, from which it is taken for grain: a clean picture comes back at 42 dB or better."""
 
-LIGHTER, ANOTHER = 0.02, 0.5
-"""Change of the logarithm of light from which frames are brought into the light of others, and from which they say nothing of each
-other: a lamp has gone on, or one of them is black."""
+LIGHTER, HIDDEN = 0.02, 0.7
+"""Change of the logarithm of light from which frames are brought into the light of others, and from which a black one says nothing
+of them."""
 
 WHOLE, PART, FAR = 16, 1 / 3, mending.APART
 """A frame of whose parts, so many rows and columns, more than such a share lies farther than this outside both neighbours is
@@ -269,8 +269,7 @@ def _around(view: View) -> tuple[tuple[Pixels, Pixels] | None, tuple[Pixels, Pix
     how many frames they are after it; None for a picture alone, and for one that no other frame is like, as a flash."""
     places = [place for place in range(len(view.frames)) if place != view.at]
     if view.clip:
-        own, light = view.clip[view.at].flash, view.clip[view.at].light
-        places = [place for place in places if view.clip[place].flash == own and abs(view.clip[place].light - light) < ANOTHER]
+        places = [place for place in places if _comparable(view.clip[place], view.clip[view.at])]
     nearest = sorted((abs(place - view.at), place) for place in places)[:2]
     if len(view.frames) < 3 or not nearest:
         return None, None, (0, 0)
@@ -287,6 +286,12 @@ def _around(view: View) -> tuple[tuple[Pixels, Pixels] | None, tuple[Pixels, Pix
         return None, None, (0, 0)
     # Beside a flash there is one neighbour: it stands on both sides.
     return (brought[0], brought[-1]), (came[0], came[-1]), (places[0] - view.at, places[-1] - view.at)
+
+
+def _comparable(one: Entry, other: Entry) -> bool:
+    """Whether two frames can say anything of each other: in a flash, and in the dark, there is nothing of what others show."""
+    hidden = one.black != other.black and abs(one.light - other.light) > HIDDEN
+    return one.flash == other.flash and not hidden
 
 
 def _another(frame: Pixels, before: Pixels, after: Pixels) -> bool:
