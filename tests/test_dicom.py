@@ -121,6 +121,15 @@ def test_padding_beyond_the_stored_bits_comes_back(tmp_path: Path, photometric: 
     assert (after[:, 8:] == (4095 - 1024 if photometric == "MONOCHROME1" else 1024)).all()
 
 
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_the_range_of_the_dtype_is_that_of_the_values_in_the_file(tmp_path: Path, photometric: str) -> None:
+    made = data_set("1.2.840.10008.1.2.1", counts().tobytes(), PhotometricInterpretation=photometric)
+    pydicom.dcmwrite(tmp_path / "a.dcm", made, implicit_vr=False, little_endian=True, enforce_file_format=True)
+    ends = (65535, 0) if photometric == "MONOCHROME1" else (0, 65535)
+    for asked in ("dtype", tuple(map(float, ends))):
+        assert files.read(tmp_path / "a.dcm", value_range=asked).ends == ends
+
+
 def test_signed_padding_beyond_the_stored_bits_comes_back(tmp_path: Path) -> None:
     values = counts().astype(np.int16) - 2000
     values[:, :6] = -32768

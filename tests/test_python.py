@@ -301,6 +301,13 @@ def test_a_file_is_replaced_where_that_is_asked_for_and_the_input_never(tmp_path
     for name in (source, tmp_path / "link.png"):
         with pytest.raises(pellucid.OptionError, match="this is the input"):
             pellucid.denoise(source, strength=0, out=name, overwrite=True)
+        for image in (noise, target):
+            with pytest.raises(pellucid.OptionError, match="a setting names this file"):
+                pellucid.colorize(image, like=source, out=name, overwrite=True)
+        with pytest.raises(pellucid.OptionError, match="a setting names this file"):
+            pellucid.run(noise, f"denoise+colorize:like={source}", out=name, overwrite=True)
+    with pytest.raises(pellucid.PellucidError):
+        pellucid.denoise(source, strength=0, out=tmp_path / f"{'n' * 300}.png")
     assert before == (source.read_bytes(), target.read_bytes())
     assert pellucid.denoise(source, sigma=40, out=target, overwrite=True) == target
     assert target.read_bytes() != before[1]

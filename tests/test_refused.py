@@ -138,16 +138,34 @@ def test_the_model_of_mosaics_is_named_by_nobody(picture: Path, capsys: Any) -> 
 
 
 @pytest.mark.parametrize(
-    "given", [["denoise", ""], ["denoise", "a.png", "--out", ""], ["denoise", "a.png", "--out="], ["pack", "", "-o", "x"]]
+    ("given", "named"),
+    [
+        (["denoise", ""], "an argument"),
+        (["denoise", "--force", ""], "an argument"),
+        (["denoise", "--", ""], "an argument"),
+        (["denoise", "a.png", "--out", ""], "--out"),
+        (["denoise", "a.png", "--ou", ""], "--ou"),
+        (["denoise", "a.png", "-o", ""], "-o"),
+        (["denoise", "a.png", "--out="], "--out"),
+        (["pack", "", "-o", "x"], "an argument"),
+        ([""], "an argument"),
+    ],
 )
-def test_an_empty_argument_is_no_folder(given: list[str], tmp_path: Path, picture: Path, monkeypatch: Any, capsys: Any) -> None:
+def test_an_empty_argument_is_no_folder(
+    given: list[str], named: str, tmp_path: Path, picture: Path, monkeypatch: Any, capsys: Any
+) -> None:
     monkeypatch.chdir(picture.parent)
     before = sorted(picture.parent.iterdir())
     with pytest.raises(SystemExit) as ended:
         cli.main(given)
     assert ended.value.code == 2
-    assert "is empty; was a variable not set?" in capsys.readouterr().err
+    assert f"error: {named} is empty; was a variable not set?" in capsys.readouterr().err
     assert sorted(picture.parent.iterdir()) == before
+
+
+def test_none_may_be_said_by_an_empty_value_where_that_is_what_an_option_has(picture: Path, capsys: Any) -> None:
+    assert cli.main(["evaluate", str(picture.parent / "none"), "--baselines", ""]) != 0
+    assert "is empty" not in capsys.readouterr().err
 
 
 BESIDE = [(row.name, name) for row in commands().values() for name in (*row.settings.BESIDE, "confidence")]

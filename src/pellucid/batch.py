@@ -18,7 +18,7 @@ from pellucid.errors import DiskFull, EngineError, FileError, ImageError, Option
 from pellucid.files import base, photographs
 from pellucid.images import Rows
 from pellucid.manifest import Manifest, digest_of
-from pellucid.plan import Plan, exists
+from pellucid.plan import Plan
 from pellucid.restorer import Restoration, Restorer
 from pellucid.steps import Steps
 from pellucid.tasks import Task
@@ -351,7 +351,7 @@ def _read(
         """Whether the target is there from an earlier run; an error where it is there from elsewhere."""
         if resume and manifest is not None and manifest.has(source, target, digest):
             return True
-        if exists(target) and not overwrite:
+        if saving.exists(target) and not overwrite:
             # Before the work, not after it.
             other = ", but was not made from this picture with these settings" if resume else ""
             raise FileError(f"{target} exists{other}; --force overwrites it")

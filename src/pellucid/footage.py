@@ -120,7 +120,7 @@ def restore(
     settings, how = settings or restorer.settings(), how or ClipSettings()
     span = check(how)
     container = encoders.container_of(target)
-    if target.exists() and not overwrite:
+    if saving.exists(target) and not overwrite:
         raise FileError(f"{target} exists; --force overwrites it")
     clip = clips.look(source)
     output = _output(clip, settings)

@@ -21,7 +21,6 @@ __all__ = [
     "check_apart",
     "clean_name",
     "confidence_name",
-    "exists",
     "has_ending",
     "identity",
     "listed",
@@ -171,7 +170,7 @@ def plan(
             if len(given) + len(failed) == before:
                 narrowed = selection.include or selection.exclude
                 raise FileError(f"{path}: this folder holds no pictures{' that --include and --exclude leave' if narrowed else ''}")
-        elif exists(path):
+        elif saving.exists(path):
             given.append((path, Path(path.name)))
         else:
             raise FileError(f"{path}: there is no such file")
@@ -230,7 +229,7 @@ def _check_targets(pairs: Sequence[tuple[Path, Path]], variants: Sequence[str], 
 def check_apart(out: Path, inputs: Iterable[Path]) -> None:
     """Raises `OptionError` where a file that is to be written is one of the inputs, or a picture or clip in a folder of them."""
     real = identity(out)
-    picture = exists(out) and (files.names_picture(out) or files.is_clip(out))
+    picture = saving.exists(out) and (files.names_picture(out) or files.is_clip(out))
     for place in map(identity, inputs):
         if real == place or (picture and Path(place) == Path(real).parent):
             raise OptionError(f"{out}: this is one of the inputs; name another file")
@@ -279,14 +278,14 @@ def identity(path: Path) -> str:
 
 def _is_folder(out: Path, *, folder: bool, several: bool) -> bool:
     """Whether the name is a folder's: see `plan`. Raises `OptionError` and `FileError`."""
-    above = next((each for each in out.parents if exists(each)), None)
+    above = next((each for each in out.parents if saving.exists(each)), None)
     if above is not None and not above.is_dir():
         raise OptionError(f"--out {out}: {above} is a file, not a folder")
     if files.is_folder_of_pictures(out):
         return True
     # A picture that is a folder may be written with a slash, too.
     folder = folder and not files.names_picture(out, folder=True)
-    if exists(out) and (folder or several):
+    if saving.exists(out) and (folder or several):
         why = "several pictures need a folder" if several else "its name ends in /"
         raise OptionError(f"--out {out}: {why}, but this is {'one picture' if out.is_dir() else 'a file'}")
     if folder:
@@ -295,7 +294,7 @@ def _is_folder(out: Path, *, folder: bool, several: bool) -> bool:
         raise OptionError(
             f"--out {out}: several pictures need a folder, but this names one picture; end the name in / for a folder"
         )
-    if several or not (has_ending(out) or exists(out)):
+    if several or not (has_ending(out) or saving.exists(out)):
         return True
     if not files.is_clip(out):
         files.check_written(out)
@@ -365,15 +364,6 @@ def _each(folder: Path) -> Iterator[Path]:
 def _matches(inner: PurePath, patterns: Sequence[str]) -> bool:
     name, whole = inner.name.casefold(), inner.as_posix().casefold()
     return any(fnmatch.fnmatchcase(whole if "/" in pattern else name, pattern.casefold()) for pattern in patterns)
-
-
-def exists(path: Path) -> bool:
-    """Whether something has this name. Raises `FileError` for a name that cannot be looked up."""
-    try:
-        return path.exists()
-    except OSError as error:
-        # A name that is too long, for one.
-        raise FileError(f"{path}: {error.strerror}") from error
 
 
 def _with_ending(path: AnyPath, ending: str | None) -> AnyPath:

@@ -260,7 +260,8 @@ def find(
     """
     if mirror is not None:
         stored = find(dtype, value_range, lambda: (mirrored(band, mirror) for band in bands()), white=white, full=full)
-        if mirror < 0 or max(stored.ends) <= mirror or isinstance(value_range, tuple):
+        plain = mirror < 0 or isinstance(value_range, tuple) or max(stored.ends) <= mirror
+        if plain or _extremes(bands, Found(dtype_ends(dtype)))[1] <= mirror:
             return stored.mirrored(mirror)
     if isinstance(value_range, tuple):
         return Found((float(value_range[0]), float(value_range[1])))

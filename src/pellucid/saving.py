@@ -29,6 +29,7 @@ __all__ = [
     "append_line",
     "check_folder",
     "check_name",
+    "exists",
     "failure",
     "files_below",
     "held",
@@ -71,6 +72,15 @@ def check_folder(path: Path) -> None:
         raise FileError(f"{path}: there is no folder {path.parent}")
     if not os.access(path.parent, os.W_OK):
         raise FileError(f"{path}: nothing can be written to the folder {path.parent}")
+
+
+def exists(path: Path) -> bool:
+    """Whether something has this name, before it is written. Raises `FileError` for a name that cannot be looked up."""
+    try:
+        return path.exists()
+    except OSError as error:
+        # A name that is too long, for one.
+        raise FileError(f"{path}: {error.strerror}") from error
 
 
 @contextmanager

@@ -141,6 +141,10 @@ class Steps:
         """Whether the first step measures the noise of its picture."""
         return self.steps[0].settings.inspects
 
+    def attached(self) -> list[Path]:
+        """The files that the settings of the steps name."""
+        return [path for step in self.steps for path in step.settings.attached()]
+
     def answer(self, given: Shape) -> Shape:
         """The shape of the output for a picture of this shape; a side is None from where only the work itself shows it."""
         for step in self.steps:

@@ -105,7 +105,7 @@ class Watch:
     def _first(self, twins: Sequence[Path], target: Path) -> Path:
         """The one of several pictures that has their output: the one that made it, else the first by name, whatever came first: the
         next watch, which does not know that, is to do as this one."""
-        if len(twins) > 1 and plan.exists(target):
+        if len(twins) > 1 and saving.exists(target):
             made_from = manifest.input_of(target, self.out)
             for each in twins:
                 # All lie in one folder.
@@ -117,7 +117,7 @@ class Watch:
         ending = files.ending_named(self.how.format) if self.how.format is not None else None
         always = Always.of(self.chain.steps.answer)._asdict()
         place = self.out / path.relative_to(self.folder).parent
-        kept = working.attached(self.chain.steps, self.how)
+        kept = [*self.chain.steps.attached(), *self.how.attached()]
         return plan.plan([path], place, ending=ending, folder=True, kept=kept, **always).pairs[0][1]
 
     def _shares(self, path: Path, target: Path) -> bool:

@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid import confidence as trusting
-from pellucid import files, footage, images, weighing
+from pellucid import files, footage, images, saving, weighing
 from pellucid.chains import Chain
 from pellucid.errors import FileError, OptionError
 from pellucid.images import Image
-from pellucid.plan import Plan, exists
+from pellucid.plan import Plan
 from pellucid.restorer import Restoration, Restorer
 from pellucid.steps import Steps
-from pellucid.tasks.settings import Attached, ClipSettings, Declared, FileSettings, Settings, Shape
+from pellucid.tasks.settings import ClipSettings, Declared, FileSettings, Settings, Shape
 
 __all__ = [
     "CLIP",
@@ -31,7 +31,6 @@ __all__ = [
     "Progress",
     "Restore",
     "Work",
-    "attached",
     "check_kinds",
     "made_by",
     "reading",
@@ -116,7 +115,7 @@ class Work:
         if self.confidence is not None:
             place = self.confidence(target)
             trusting.check(place, self.restorer.trusted(self.settings))
-            if exists(place) and not self.overwrite:
+            if saving.exists(place) and not self.overwrite:
                 raise FileError(f"{place} exists; --force overwrites it")
 
     def check_clip(self, source: Path) -> None:
@@ -134,7 +133,7 @@ class Work:
 
     def lacks(self, target: Path) -> bool:
         """Whether the other picture is wanted, and missing."""
-        return self.confidence is not None and not exists(self.confidence(target))
+        return self.confidence is not None and not saving.exists(self.confidence(target))
 
     def check_output(self, source: Path, target: Path, document: files.Document, page: files.Page) -> None:
         """Before the work: `FileError` where the output's format cannot hold what comes of a page, as it is restored."""
@@ -193,14 +192,6 @@ def reading(how: FileSettings) -> dict[str, Any]:
     """How files are read, as `files.open_pages` and `files.read` take it; `OptionError` for a range that is none."""
     spared = how.mask is not None or how.protect is not None
     return {"value_range": images.parse_range(how.range), "axes": how.axes, "keep": spared}
-
-
-def attached(settings: Settings | Steps, how: FileSettings) -> list[Path]:
-    """The files that settings name, such as a mask: no output may replace them."""
-    tables: list[Declared] = [settings] if isinstance(settings, Settings) else [step.settings for step in settings.steps]
-    values = [getattr(table, row.name) for table in (*tables, how) for row in table.declared()]
-    each = [one for value in values for one in (value if isinstance(value, tuple) else (value,))]
-    return [one.path for one in each if isinstance(one, Attached) and one.path is not None]
 
 
 def check_kinds(planned: Plan, settings: Settings | Steps, how: FileSettings, clip: ClipSettings) -> None:

@@ -52,11 +52,9 @@ class Command(argparse.ArgumentParser):
         # The method for mixed arguments calls this one, once for the options and once for the rest.
         self._within = True
         args = _with_places(sys.argv[1:] if args is None else args)
-        empty = next((place for place, text in enumerate(args) if re.fullmatch("(--[a-z-]+=)?", text)), None)
+        empty = None if self._subparsers is not None and args[:1] != [""] else self._empty(args)
         if empty is not None:
-            # A path of no letters would be the folder that one is in.
-            after = args[empty].rstrip("=") or (args[empty - 1] if empty and args[empty - 1].startswith("-") else "an argument")
-            self.error(f"{after} is empty; was a variable not set?")
+            self.error(f"{empty} is empty; was a variable not set?")
         try:
             parse = self.parse_known_intermixed_args if self.mixed else super().parse_known_args
             found, unknown = parse(args, namespace)
@@ -65,6 +63,19 @@ class Command(argparse.ArgumentParser):
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return found, unknown
+
+    def _empty(self, args: Sequence[str]) -> str | None:
+        """The option whose value is empty, or "an argument": a path of no letters would be the folder that one is in."""
+        for place, text in enumerate(args):
+            if re.fullmatch("(--[a-z-]+=)?", text):
+                flag = text.rstrip("=") or (args[place - 1] if place else "")
+                begun = [
+                    each for each in self._actions if flag.strip("-") and any(full.startswith(flag) for full in each.option_strings)
+                ]
+                options = [each for each in begun if each.nargs != 0]
+                if not any(each.default == "" for each in options):
+                    return flag if options else "an argument"
+        return None
 
 
 def _with_places(args: Sequence[str]) -> list[str]:

@@ -82,7 +82,7 @@ def check_folder(name: str, text: str, options: argparse.Namespace) -> None:
 
 def check_figure(name: str, path: Path, inputs: Iterable[Path], *, force: bool) -> None:
     """Raises an error for a figure that cannot be written: no PNG, one of the pictures, or a file that exists."""
-    from pellucid import plan
+    from pellucid import plan, saving
 
     if path.suffix.lower() != ".png":
         raise OptionError(f"--{name} {path}: a figure is a PNG file; its name must end in .png")
@@ -90,7 +90,7 @@ def check_figure(name: str, path: Path, inputs: Iterable[Path], *, force: bool) 
         plan.check_apart(path, inputs)
     except OptionError as error:
         raise OptionError(f"--{name} {error}") from error
-    if plan.exists(path) and not force:
+    if saving.exists(path) and not force:
         raise FileError(f"--{name} {path}: the file exists; --force overwrites it")
 
 
@@ -127,13 +127,13 @@ def check_several(name: str, text: str) -> None:
 
 
 def _place(name: str, text: str, *, several: bool) -> Place:
-    from pellucid import plan
+    from pellucid import plan, saving
 
     path = Path(text)
     if text == "-":
         raise FileError(f"--{name} -: name a file")
     if path.is_dir() or text.endswith(("/", os.sep)) or not plan.has_ending(path):
-        if plan.exists(path) and not path.is_dir():
+        if saving.exists(path) and not path.is_dir():
             raise FileError(f"--{name} {text}: this is a file, and its name is a folder's; name a file with an ending")
         return Place(path, folder=True)
     if several:
@@ -155,7 +155,7 @@ def _check_walks(name: str, place: Path, options: argparse.Namespace) -> None:
 
 def _check_file(name: str, text: str, planned: plan.Plan, *, force: bool) -> None:
     """Raises `FileError` for a file of a kind that is not written, or that exists."""
-    from pellucid import files, plan
+    from pellucid import files, saving
     from pellucid.files import encoders
 
     path = Path(text)
@@ -167,5 +167,5 @@ def _check_file(name: str, text: str, planned: plan.Plan, *, force: bool) -> Non
             files.check_written(path)
     except FileError as error:
         raise FileError(f"--{name} {error}") from error
-    if plan.exists(path) and not force:
+    if saving.exists(path) and not force:
         raise FileError(f"--{name} {text}: the file exists; --force overwrites it")

@@ -74,7 +74,7 @@ def add_evaluate(commands: Commands) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from pellucid import asked, degradations, evaluation, exhibits, htmlreport, methods, plan, report, screening
+    from pellucid import asked, degradations, evaluation, exhibits, htmlreport, methods, plan, report, saving, screening
 
     task = TASKS[options.task]
     written = [path for path in (options.out, options.report, options.figure) if path is not None]
@@ -83,7 +83,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     for path in written:
         # Before the work, not after it.
         plan.check_apart(path, [options.images, *map(Path, options.model)])
-        if path.exists() and not options.force:
+        if saving.exists(path) and not options.force:
             raise OptionError(f"{path} exists; --force overwrites it")
         if not path.parent.is_dir():
             raise OptionError(f"{path}: there is no folder {path.parent}")

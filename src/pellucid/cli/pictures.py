@@ -181,7 +181,7 @@ def _done(
     # Before any file is looked at.
     working.reading(how)
     footage.check(clip)
-    kept = working.attached(settings, how)
+    kept = [*settings.attached(), *how.attached()]
     # A path forgets the slash at its end.
     options.folder = options.out is not None and options.out.endswith(("/", os.sep))
     options.out = None if options.out is None else Path(options.out)

@@ -173,7 +173,7 @@ class Folder(Store):
 
     def size(self, inner: str) -> int | None:
         path = self.root / inner
-        if not plan.exists(path):
+        if not saving.exists(path):
             return None
         state = saving.state(path)
         return 0 if state is None else state[0]

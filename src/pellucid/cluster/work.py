@@ -113,7 +113,7 @@ class Order:
         source.check()
         if source.place() == out.place():
             raise OptionError(f"--out {self.out}: outputs would replace their inputs; name another folder")
-        if isinstance(out, stores.Folder) and plan.exists(out.root) and not files.is_folder_of_pictures(out.root):
+        if isinstance(out, stores.Folder) and saving.exists(out.root) and not files.is_folder_of_pictures(out.root):
             raise OptionError(f"--out {self.out}: this must be a folder")
         return source, out
 
@@ -338,7 +338,7 @@ class Worker:
 
     @cached_property
     def _kept(self) -> list[tuple[Any, str]]:
-        return [stores.Folder(path).place() for path in working.attached(self.order.settings, self.order.how)]
+        return [stores.Folder(path).place() for path in (*self.order.settings.attached(), *self.order.how.attached())]
 
     def _line(self, item: Item, error: Exception) -> str:
         if isinstance(error, PellucidError):

@@ -37,13 +37,14 @@ DYNAMIC_DEPTH = f"{GOOGLE}dd/1.0/"
 SEMANTICS = {"GainMap": GAIN_MAP, "MotionPhoto": VIDEO, "Depth": DEPTH, "DepthMap": DEPTH, "Confidence": DEPTH, "Original": PICTURE}
 """The names of items in Google's container."""
 
-BEHIND: tuple[tuple[str, str], ...] = (
-    (GAIN_MAP, r"urn:iso:std:iso:ts:21496|http://ns\.adobe\.com/hdr-gain-map/"),
-    (VIDEO, r"ftyp(?:mp4|iso|qt  |3gp|3g2|avc1|hvc1|M4V|MSNV)|MotionPhoto_Data"),
-    (DEPTH, r"DepthMap"),
-    (SOUND, r"ftypM4A|SoundShot|RIFF....WAVE"),
+BEHIND: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (GAIN_MAP, (r"urn:iso:std:iso:ts:21496", r"http://ns\.adobe\.com/hdr-gain-map/")),
+    (VIDEO, (r"ftyp(?:mp4|iso|qt  |3gp|3g2|avc1|hvc1|M4V|MSNV)", r"MotionPhoto_Data")),
+    (DEPTH, (r"DepthMap",)),
+    (SOUND, (r"ftypM4A", r"SoundShot", r"RIFF....WAVE")),
 )
-"""A thing behind a picture, and how it begins or is called by its maker."""
+"""A thing behind a picture, and how it begins or is called by its maker. Each pattern begins with letters of its own, by which
+megabytes are searched many times as fast as by a choice of patterns."""
 
 NEXT_MARKER = re.compile(rb"\xff[^\0\xd0-\xd7\xff]")
 """A marker of a JPEG that ends the packed pixels before it."""
@@ -96,7 +97,7 @@ def left_out(content: bytes, pictures: int, promised: tuple[str, ...]) -> tuple[
     """The companions in a JPEG of so many pictures, beside its first one; ``promised`` are those in its XMP."""
     gone, rest = list(promised), _behind(content)
     for what, marks in BEHIND:
-        if what not in gone and re.search(marks.encode(), rest, re.DOTALL):
+        if what not in gone and any(re.search(mark.encode(), rest, re.DOTALL) for mark in marks):
             gone.append(what)
     if not gone and (pictures > 1 or b"\xff\xd8\xff" in rest):
         gone.append(PICTURE if pictures <= 2 else f"{PICTURE}s")

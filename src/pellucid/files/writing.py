@@ -17,7 +17,7 @@ from pellucid.files.base import Document, Format, Page, Reading, message_of, wit
 from pellucid.files.formats import STACKS, check_written, format_of
 from pellucid.files.metadata import stripped, upright
 from pellucid.images import Image, Rows
-from pellucid.saving import replacing, replacing_folder
+from pellucid.saving import exists, replacing, replacing_folder
 from pellucid.tasks.settings import Shape
 
 
@@ -47,7 +47,7 @@ def write_pages(
     """
     kind = check_written(path)
     _check_count(path, kind, document)
-    if path.exists() and not overwrite:
+    if exists(path) and not overwrite:
         raise FileError(f"{path} exists; --force overwrites it")
     document = replace(document, name=path.name)
     if strip:

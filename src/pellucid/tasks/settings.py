@@ -203,6 +203,12 @@ class Declared:
         """The flags of the settings that are not at their defaults and concern only files of these kinds (`Setting.of`)."""
         return tuple(each.flag for each in self.declared() if each.of in of and getattr(self, each.name) != each.default)
 
+    def attached(self) -> list[Path]:
+        """The files that settings name, such as a mask: no output may replace them."""
+        values = [getattr(self, name) for name in self.names()]
+        each = [one for value in values for one in (value if isinstance(value, tuple) else (value,))]
+        return [one.path for one in each if isinstance(one, Attached) and one.path is not None]
+
     @classmethod
     def checked(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """The same values; `OptionError` for a name that is not one of the settings."""

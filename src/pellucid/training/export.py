@@ -20,7 +20,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 import torch
 
-from pellucid import graphs, regular, tasks
+from pellucid import graphs, regular, saving, tasks
 from pellucid.cards import METADATA_KEY, Card, read_card
 from pellucid.errors import FileError, MissingExtra, ModelError
 from pellucid.families import FAMILIES, names, shipped_path
@@ -233,7 +233,7 @@ def write_model(path: Path, card: Card, network: Network, *, overwrite: bool = F
     Parameter names are kept (``optimize=False``: the optimiser would fold batch normalisation away). Raises `FileError` when
     ``path`` exists, `MissingExtra` without ONNX.
     """
-    if path.exists() and not overwrite:
+    if saving.exists(path) and not overwrite:
         raise FileError(f"{path} exists; --force overwrites it")
     try:
         import onnx

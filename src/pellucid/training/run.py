@@ -133,7 +133,7 @@ def prepare(request: Request, *, tell: Callable[[str], None] | None = None) -> R
         raise OptionError(f"--out {out}: the model's file name must end in .onnx")
     saving.check_folder(out)
     paths = Outputs.beside(out)
-    taken = [path for path in paths.results if path.exists()]
+    taken = [path for path in paths.results if saving.exists(path)]
     # A run that was stopped has left its first results: the same run may replace them.
     overwrite = request.overwrite or (request.resume and paths.checkpoint.exists())
     if taken and not overwrite:
