@@ -350,6 +350,21 @@ def test_dust_is_found_in_a_light_that_changes(light: list[float], photograph: P
     assert (found & ~worn.damage[2]).sum() < 0.3 * found.sum()
 
 
+@pytest.mark.parametrize(("dark", "mended"), [((0,), True), ((0, 1), False)])
+def test_dust_of_a_single_neighbour_is_not_put_beside_a_black_frame(
+    dark: tuple[int, ...], mended: bool, photograph: Pixels
+) -> None:
+    clean = np.stack([photograph[40:200, 60 + number : 300 + number] * np.float32(number not in dark) for number in range(4)])
+    worn = wear.wear(clean, "blotches:3", np.random.default_rng(1))
+    reel = reels.Reel()
+    for frame in worn.frames:
+        reel.add(frame)
+    view = View(tuple(images.from_array(frame) for frame in worn.frames), 2, clip=tuple(reel.entries((0,))))
+    output = pellucid.load("film").details(view, only_damage=True).image.pixels
+    apart = np.abs(worn.frames[2] - clean[2]).mean(), np.abs(output - clean[2]).mean()
+    assert apart[1] < 0.5 * apart[0] if mended else apart[1] <= apart[0]
+
+
 def test_another_picture_is_told_from_a_damaged_one(photograph: Pixels) -> None:
     frame, rng = photograph[80:176, 150:278], np.random.default_rng(1)
     blotched, grainy = frame.copy(), np.float32(frame + rng.normal(0, 0.1, frame.shape))

@@ -280,7 +280,7 @@ class Task:
     page what the user gets. ``model`` is the family that serves where none is named; ``shorthands`` (flag, family, help) name
     another.
     ``helpers`` are families that the task's module may open beside its own. ``facts`` are those of an output. ``frames`` are the
-    pictures that one output looks at, an odd number. ``instead`` (kind of document, name of a row) names the row that does this
+    pictures of a clip that one output may look at. ``instead`` (kind of document, name of a row) names the row that does this
     command's work on such documents; ``command`` is False for a row that is reached in this way alone. ``early``: it measures the
     noise that the picture was taken with, so it comes before steps that change that (`pellucid.steps`).
     """
@@ -503,7 +503,7 @@ TASKS: dict[str, Task] = {
                     label="grain",
                 ),
             ),
-            frames=3,
+            frames=4,
         ),
         Task(
             name="raw",

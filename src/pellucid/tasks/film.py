@@ -266,12 +266,13 @@ def _nothing(planes: Pixels) -> Pixels:
 
 def _around(view: View) -> tuple[tuple[Pixels, Pixels] | None, tuple[Pixels, Pixels] | None, tuple[int, int]]:
     """The two nearest frames of a clip in the place and the light of the one that is mended, the same in its light alone, and by
-    how many frames they are after it; None for a picture alone, and for one that no other frame is like, as a flash."""
+    how many frames they are after it; None for a picture alone, and for one that fewer are like, as a flash: the damage of a single
+    neighbour would be held for this frame's."""
     places = [place for place in range(len(view.frames)) if place != view.at]
     if view.clip:
         places = [place for place in places if _comparable(view.clip[place], view.clip[view.at])]
     nearest = sorted((abs(place - view.at), place) for place in places)[:2]
-    if len(view.frames) < 3 or not nearest:
+    if len(nearest) < 2:
         return None, None, (0, 0)
     frame = _floats(view.picture)
     came, brought = [], []
@@ -282,10 +283,9 @@ def _around(view: View) -> tuple[tuple[Pixels, Pixels] | None, tuple[Pixels, Pix
             other = _alike(other, view.clip[place], view.clip[view.at])
         came.append(other)
         brought.append(mending.brought(frame, other))
-    if _another(frame, brought[0], brought[-1]):
+    if _another(frame, brought[0], brought[1]):
         return None, None, (0, 0)
-    # Beside a flash there is one neighbour: it stands on both sides.
-    return (brought[0], brought[-1]), (came[0], came[-1]), (places[0] - view.at, places[-1] - view.at)
+    return (brought[0], brought[1]), (came[0], came[1]), (places[0] - view.at, places[1] - view.at)
 
 
 def _comparable(one: Entry, other: Entry) -> bool:
@@ -358,7 +358,7 @@ def _mended(work: _Work, planes: Pixels, place: Place, room: Pixels) -> Pixels:
     hole = mending.held_back(chance, sure, FAINTER * sure)
     # Weather shows in the whole frame: pieces would not come to the same answer.
     whole = place.height >= place.within[0] and place.width >= place.within[1]
-    if whole and around is not None and work.came is not None and work.find is not None and work.steps[0] != work.steps[1]:
+    if whole and around is not None and work.came is not None and work.find is not None:
         came = (_part(work.came[0], place, frame), _part(work.came[1], place, frame))
         hole &= ~mending.falling(frame, *around, hole, work.steps, came=came)
     work.counted[place.top, place.left] = int(hole.sum()), hole.size
