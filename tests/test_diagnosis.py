@@ -358,6 +358,29 @@ def test_noise_of_two_pixels_and_more_in_width_is_found(
     assert diagnosis.inspect((np.rint(255 * clean) / 255).astype(np.float32)).kind == "clean"
 
 
+@pytest.mark.parametrize("kind", ["blobs", "ridges"])
+def test_soft_structure_is_no_noise_of_two_pixels_in_width(kind: str) -> None:
+    rng, (height, width) = np.random.default_rng(1), (520, 560)
+    away = np.hypot(*np.meshgrid(np.fft.fftfreq(height), np.fft.fftfreq(width), indexing="ij"))
+
+    def soft(share: float, wide: float) -> NDArray[np.float64]:
+        points = (rng.random((height, width)) < share) * rng.uniform(0.3, 1, (height, width))
+        plane = np.fft.ifft2(np.fft.fft2(points) * np.exp(-2 * np.square(np.pi * wide * away))).real
+        return np.asarray(plane / plane.max())
+
+    rows, columns = np.mgrid[:height, :width]
+    if kind == "blobs":
+        planes = [220 * soft(share, wide) for share, wide in ((0.01, 3.5), (0.003, 4.5), (0.05, 4.5))]
+    else:
+        bends = 60 * soft(0.02, 30)
+        planes = [
+            128 + high * np.sin(2 * np.pi * (columns + 0.4 * rows) / apart + bends)
+            for apart, high in ((14, 60), (14, 25), (18, 60))
+        ]
+    for plane in planes:
+        assert pellucid.inspect(np.clip(plane, 0, 255).astype(np.uint8)).kind == "clean"
+
+
 def test_dark_places_do_not_hide_the_level_of_shrunk_noise() -> None:
     shrunk = np.random.default_rng(0).normal(0, 6, (300, 400))
     shrunk = 0.8 * shrunk + 0.1 * (np.roll(shrunk, 1, 0) + np.roll(shrunk, 1, 1))

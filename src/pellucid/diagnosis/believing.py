@@ -165,7 +165,7 @@ def believed(detail: Detail, found: Diagnosis) -> Diagnosis:
     if not detail.drawn or answer.sigma > EXPLAINED * blocks.level:
         return replace(answer, quantised=replace(blocks, alone=False))
     if answer.patterned:
-        return replace(answer, quantised=replace(blocks, alone=True))
+        return replace(answer, quantised=replace(blocks, alone=answer.kind == "correlated"))
     if blocks.quality > FINE:
         return Diagnosis("clean", jpeg_quality=blocks.quality, sure=found.sure)
     return Diagnosis("jpeg", jpeg_quality=blocks.quality, sure=found.sure, quantised=replace(blocks, alone=True))
