@@ -73,6 +73,9 @@ def test_a_name_with_a_formats_ending_is_a_file_and_any_other_a_folder(tmp_path:
     for below in (first / "x.png", first / "sub" / "deeper"):
         with pytest.raises(OptionError, match=r"--out .*: .*a\.png is a file, not a folder"):
             plan.plan([second], below)
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(OptionError, match="gone is a link that leads nowhere"):
+        plan.plan([first], tmp_path / "gone" / "x.png")
 
 
 @pytest.mark.parametrize("name", ["x.gif", "x.nef", "x.xyz", "x.png.bak"])

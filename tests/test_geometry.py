@@ -73,6 +73,24 @@ def with_exif(path: Path) -> None:
     PillowImage.fromarray(values()).save(path, exif=exif)
 
 
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("area", [(9, 4), (9, 4, 3), (9, 4, 5, 2)])
+def test_a_subject_stays_where_it_is_when_its_picture_is_turned(tmp_path: Path, turn: int, area: tuple[int, ...]) -> None:
+    exif = PillowImage.Exif()
+    exif[ExifTags.Base.Orientation] = turn
+    details = exif.get_ifd(ExifTags.IFD.Exif)
+    details[0x9214], details[0xA214] = area, area[:2]
+    pixels = np.zeros((16, 24), np.uint8)
+    pixels[4, 9] = 255
+    PillowImage.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
+    image = files.read(tmp_path / "a.png")
+    _, inner, _ = parsed_exif(image.exif)
+    for tag in (0x9214, 0xA214):
+        across, down, *size = np.frombuffer(inner[tag][2], "<u2")[: len(area)]
+        assert image.pixels[down, across] == 1
+        assert size in ([], list(area[2:] if turn < 5 else area[:1:-1]))
+
+
 def exifs_size(path: Path) -> Size:
     image = files.read(path)
     first, details, _ = parsed_exif(image.exif)

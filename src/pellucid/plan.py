@@ -278,9 +278,11 @@ def identity(path: Path) -> str:
 
 def _is_folder(out: Path, *, folder: bool, several: bool) -> bool:
     """Whether the name is a folder's: see `plan`. Raises `OptionError` and `FileError`."""
-    above = next((each for each in out.parents if saving.exists(each)), None)
+    above = next((each for each in out.parents if os.path.lexists(each)), None)
     if above is not None and not above.is_dir():
-        raise OptionError(f"--out {out}: {above} is a file, not a folder")
+        raise OptionError(
+            f"--out {out}: {above} is {'a file, not a folder' if saving.exists(above) else 'a link that leads nowhere'}"
+        )
     if files.is_folder_of_pictures(out):
         return True
     # A picture that is a folder may be written with a slash, too.

@@ -135,7 +135,7 @@ class Reel:
         self._gains: list[Pixels] = []
         self._means: list[float] = []
         self._colours: list[Pixels] = []
-        self._thin = 1
+        self._bytes, self._thin = 0, 1
 
     def add(self, small: Pixels) -> None:
         """The next frame, (h, w, c), small (`SIDE`)."""
@@ -145,10 +145,12 @@ class Reel:
         self._means.append(float(plane.mean()))
         looked = len(self._means) % 12 == 1
         self._colours.append(dyes.sampled(small)[:: self._thin].copy() if looked else np.empty((0, 3, small.shape[2]), np.float32))
-        if looked and sum(part.nbytes for part in self._colours) > COLOURS:
+        self._bytes += self._colours[-1].nbytes
+        if self._bytes > COLOURS:
             # Memory does not grow with the length of the reel.
             self._thin *= 2
             self._colours = [part[::2].copy() for part in self._colours]
+            self._bytes = sum(part.nbytes for part in self._colours)
         if self._recent and self._recent[-1].plane.shape != plane.shape:
             self._recent.clear()
         self._hold(plane)

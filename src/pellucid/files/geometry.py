@@ -17,7 +17,7 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from pellucid.files.metadata import EXIF_HEAD
+from pellucid.files.metadata import EXIF_HEAD, SUBJECTS
 from pellucid.images import Image
 
 __all__ = ["Tag", "fitted", "geotiff_fitted", "middle", "ome_fitted", "ome_renamed", "ome_sampled", "shaped_fitted"]
@@ -30,10 +30,6 @@ WIDTHS, HEIGHTS = (0x0100, 0xA002, 0x1001), (0x0101, 0xA003, 0x1002)
 
 DENSITIES_ACROSS, DENSITIES_DOWN = (0x011A, 0xA20E), (0x011B, 0xA20F)
 """EXIF's XResolution and YResolution, FocalPlaneXResolution and FocalPlaneYResolution."""
-
-SUBJECTS = {0x9214: (2, 3, 4), 0xA214: (2,)}
-"""EXIF's SubjectArea and SubjectLocation, and how many numbers they have: across and down, then a diameter or a width and a
-height."""
 
 SHORT, LONG, RATIONAL = 3, 4, 5
 """Types of EXIF's values."""

@@ -108,7 +108,7 @@ def from_jpegxl(content: bytes, reading: Reading) -> Image:
         words.setdefault(name, part)
     # The decoder has turned the picture by the header, and EXIF's orientation does not count.
     given = b"Exif\0\0" + words[b"Exif"][4 + int.from_bytes(words[b"Exif"][:4], "big") :] if b"Exif" in words else None
-    exif = settled(given)[1] if given else None
+    exif = settled(given, values.shape)[1] if given else None
     image = picture_of(values, reading, full=True)
     linear = ("the values are in linear light, which the output does not state",) if header.curve == LINEAR else ()
     return replace(

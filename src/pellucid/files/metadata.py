@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import re
 import struct
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -35,19 +36,24 @@ __all__ = [
     "with_history",
 ]
 
-ORIENTATION = 0x0112
-"""The EXIF tag that says how the picture lies."""
+ORIENTATION, SWAPPED = 0x0112, (5, 6, 7, 8)
+"""The EXIF tag that says how the picture lies, and its values where rows are columns."""
 
 EXIF_HEAD = b"Exif\0\0"
 """The bytes that JPEG puts before the EXIF data."""
 
 EXIF_IFD, PIXELS_ACROSS, PIXELS_DOWN = 0x8769, 0xA002, 0xA003
+SUBJECTS = {0x9214: (2, 3, 4), 0xA214: (2,)}
+"""EXIF's SubjectArea and SubjectLocation, and how many numbers they have: across and down, then a diameter or a width and a
+height."""
+
 THUMBNAIL_START, THUMBNAIL_LENGTH = 0x0201, 0x0202
 
 IPTC_RESOURCE = 1028
 """The number of the Photoshop image resource that holds IPTC's records. Others are dropped: thumbnails, checksums, paths."""
 
-SIZES = {3: 2, 4: 4, 9: 4}
+SHORT = 3
+SIZES = {SHORT: 2, 4: 4, 9: 4}
 """Bytes of the EXIF types short, long and signed long, by their numbers."""
 
 
@@ -57,7 +63,7 @@ def upright(image: Image) -> Image:
     exif = image.exif
     if exif is not None:
         image = replace(image, remarks=image.remarks + remark(thumbnails(exif)))
-        turn, exif = settled(exif)
+        turn, exif = settled(exif, image.pixels.shape, lying=True)
     made = image if turn == 1 else _turned(image, turn)
     if image.xmp is None:
         return replace(made, exif=exif)
@@ -75,7 +81,7 @@ def stripped(image: Image) -> Image:
 def turned(values: NDArray[Any], turn: int) -> NDArray[Any]:
     """An array (h, w, ...) that lies as EXIF's orientation ``turn`` says, upright; of other numbers, as it is."""
     # EXIF 2.32, table 6: mirrored for 2, 4, 5, 7; then turned by quarters.
-    if turn in (5, 6, 7, 8):
+    if turn in SWAPPED:
         values = values.swapaxes(0, 1)
     if turn in (3, 4, 7, 8):
         values = values[::-1]
@@ -89,7 +95,7 @@ def _turned(image: Image, turn: int) -> Image:
         return turned(whole(values), turn)
 
     resolution = image.resolution
-    if resolution is not None and turn in (5, 6, 7, 8):
+    if resolution is not None and turn in SWAPPED:
         resolution = (resolution[1], resolution[0])
     alpha, kept = (None if part is None else plane(part) for part in (image.alpha, image.kept))
     mask = image.mask and replace(image.mask, valid=plane(image.mask.valid), values=plane(image.mask.values))
@@ -118,13 +124,14 @@ def thumbnails(exif: bytes) -> tuple[str, ...]:
     return (THUMBNAIL,) if THUMBNAIL_START in tags else ()
 
 
-def settled(exif: bytes) -> tuple[int, bytes | None]:
-    """The orientation that EXIF data says (1 to 8), and the data with orientation 1 and without a thumbnail.
+def settled(exif: bytes, shape: Sequence[int], *, lying: bool = False) -> tuple[int, bytes | None]:
+    """The orientation that EXIF data says (1 to 8), and the data with orientation 1 and without a thumbnail. ``shape`` (h, w, ...)
+    is the upright picture's; with ``lying`` that of the picture before it is turned.
 
     Pillow reads and writes EXIF anew where its structure cannot be followed; EXIF that Pillow cannot read is dropped.
     """
     try:
-        return _settled_in_place(exif)
+        return _settled_in_place(exif, shape, lying=lying)
     except (struct.error, IndexError, ValueError):
         pass
     try:
@@ -137,7 +144,7 @@ def settled(exif: bytes) -> tuple[int, bytes | None]:
         return 1, None
 
 
-def _settled_in_place(exif: bytes) -> tuple[int, bytes]:
+def _settled_in_place(exif: bytes, shape: Sequence[int], *, lying: bool) -> tuple[int, bytes]:
     head = EXIF_HEAD if exif.startswith(EXIF_HEAD) else b""
     data = bytearray(exif[len(head) :])
     order = {b"II*\0": "<", b"MM\0*": ">"}[bytes(data[:4])] if bytes(data[:4]) in (b"II*\0", b"MM\0*") else ""
@@ -171,8 +178,15 @@ def _settled_in_place(exif: bytes) -> tuple[int, bytes]:
     if ORIENTATION in first and number(first[ORIENTATION]) is not None:
         put(first[ORIENTATION], 1)
     inner = number(first.get(EXIF_IFD))
-    if turn in (5, 6, 7, 8) and inner is not None:
-        details, _ = entries(inner)
+    details = entries(inner)[0] if turn != 1 and inner is not None else {}
+    for tag, lengths in SUBJECTS.items():
+        kind, count, place = details.get(tag, (0, 0, 0))
+        if kind == SHORT and count in lengths:
+            at = place if count == 2 else struct.unpack_from(order + "I", data, place)[0]
+            height, width = shape[1::-1] if lying and turn in SWAPPED else shape[:2]
+            numbers = _subject_turned(struct.unpack_from(f"{order}{count}H", data, at), turn, height, width)
+            struct.pack_into(f"{order}{count}H", data, at, *numbers)
+    if turn in SWAPPED:
         across, down = details.get(PIXELS_ACROSS), details.get(PIXELS_DOWN)
         wide, high = number(across), number(down)
         # A short that must hold a long's value does not happen below 65536 pixels; beyond, the sizes stay as they are.
@@ -190,6 +204,13 @@ def _settled_in_place(exif: bytes) -> tuple[int, bytes]:
             # At the end, as most cameras have it, it is cut off; elsewhere what lies behind it must stay in its place.
             data[start : start + length] = b"" if start + length == len(data) else bytes(length)
     return turn, head + bytes(data)
+
+
+def _subject_turned(numbers: Sequence[int], turn: int, height: int, width: int) -> list[int]:
+    """A subject's place across and down, and its size, as they are in the upright picture: see `turned`."""
+    across, down, *size = (*numbers[1::-1], *numbers[:1:-1]) if turn in SWAPPED else numbers
+    across, down = width - 1 - across if turn in (2, 3, 6, 7) else across, height - 1 - down if turn in (3, 4, 7, 8) else down
+    return [max(across, 0), max(down, 0), *size]
 
 
 # -- XMP --------------------------------------------------------------------------------------------------------------

@@ -486,7 +486,7 @@ def from_heif(content: bytes, reading: Reading) -> Image:
         picture_of(values, reading, full=True),
         icc=picture.info.get("icc_profile") or None,
         # The container's own turn has been taken, and HEIF says that EXIF's does not count.
-        exif=settled(exif)[1] if exif else None,
+        exif=settled(exif, values.shape)[1] if exif else None,
         xmp=xmp or None,
         remarks=remark((*gone, *(thumbnails(exif) if exif else ()))),
         notes=HeifNotes(depth, int(picture.info.get("chroma") or 444), tuple((key, nclx[key]) for key in NCLX if key in nclx)),
