@@ -255,7 +255,8 @@ def inspect_parts(
         if (struck := extremes.measured(part)) is None:
             continue
         salted = _salt_and_pepper(detail if part is parts else Detail(part), struck)
-        if salted is not None:
+        # Counts of few photons are black and white at many places, too.
+        if salted is not None and _photons(whole) == 0:
             return salted
     # Few grays make a drawing, and may be a print.
     lattice = None if sight.squares else halftone.lattice(whole, drawn=sight.drawn and sight.recurring)

@@ -25,6 +25,10 @@ COUNTS = (0.85, 1.4)
 either end. On ten held-out photographs, peaks of 1 to 3, clipped, they were 0.98 to 1.29; dithered to black and white, 0.27 to
 2.9."""
 
+LIT, BLACK, CHANCE = 4, 3.0, 8
+"""From how many photons a pixel is lit; how many times as many lit ones are black as counts put there, and how many more by
+chance: impulses are black wherever they strike."""
+
 FEW_VALUES, MANY_COUNTS = 3, 2.5
 """Where there are more values than that, black not counted, the middle one of these shares need only be within this factor of 1."""
 
@@ -60,9 +64,26 @@ def counted(parts: Sequence[NDArray[np.float32]], step: float) -> bool:
     light, variance = noise.by_light(sampling.blocks(parts, heaped=1.0), CALMER)
     if len(light) < LEAST_BINS or variance.min() <= 0:
         return False
+    if not _as_many_black(parts, step):
+        return False
     counts = Clipping(Curve(gain=step), low=False, high=max(float(part.max()) for part in parts) <= 1)
     low, middle, high = np.quantile(variance / np.maximum(counts.variance(light), 1e-8), (0.1, 0.5, 0.9))
     if max(float(part.max()) for part in parts) > (FEW_VALUES - 0.5) * step:
         # So many values evenly apart are hardly anything else; texture adds to what they vary by.
         return bool(1 / MANY_COUNTS < middle < MANY_COUNTS)
     return bool(low > COUNTS[0] and high < COUNTS[1])
+
+
+def _as_many_black(parts: Sequence[NDArray[np.float32]], step: float) -> bool:
+    """Whether no more lit pixels are black, of those whose eight neighbours are not, than counts of as much light as these have."""
+    black, expected = 0, 0.0
+    for part in parts:
+        plane = part[..., part.shape[2] // 2]
+        height, width = plane.shape
+        shifts = [(down, right) for down in range(3) for right in range(3) if (down, right) != (1, 1)]
+        around = np.stack([plane[down : height - 2 + down, right : width - 2 + right] for down, right in shifts])
+        light = around.mean(axis=0) / step
+        lit = (around.min(axis=0) > step / 2) & (light > LIT)
+        black += int((lit & (plane[1:-1, 1:-1] < step / 2)).sum())
+        expected += float(np.exp(-light[lit]).sum())
+    return black <= BLACK * expected + CHANCE
