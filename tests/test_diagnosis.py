@@ -56,6 +56,26 @@ def test_noise_that_follows_the_signal_is_told_by_intensity(photograph: NDArray[
     assert levels[light > np.quantile(light, 0.9)].mean() > 1.3 * levels[light < np.quantile(light, 0.1)].mean()
 
 
+@pytest.mark.parametrize("levels", [9, 17])
+def test_impulses_on_few_evenly_spaced_values_are_no_photons(photograph: NDArray[np.float64], levels: int) -> None:
+    # Impulses are black in the light, too, where counts hardly ever are.
+    rng = np.random.default_rng(0)
+    few = np.floor(photograph[:256, :256].mean(axis=2) * (levels - 1) + rng.random((256, 256))) / (levels - 1)
+    struck = rng.random(few.shape) < 0.1
+    few[struck] = rng.integers(0, 2, int(struck.sum()))
+    found = diagnosis.inspect(few[..., None].astype(np.float32))
+    assert found.kind == "salt-pepper"
+
+
+@pytest.mark.parametrize("peak", [2, 4, 8])
+def test_counts_of_few_photons_are_photons_where_they_fill_the_range(photograph: NDArray[np.float64], peak: int) -> None:
+    gray = photograph[:256, :256].mean(axis=2)
+    for light in (gray, gray / gray.max(), 1 - gray):
+        counted = np.minimum(np.random.default_rng(0).poisson(light * peak) / np.float32(peak), 1)
+        found = diagnosis.inspect(counted[..., None].astype(np.float32))
+        assert (found.kind, found.poisson_gain) == ("poisson", pytest.approx(1 / peak, rel=0.01))
+
+
 @pytest.mark.parametrize("peak", [4, 6])
 def test_counts_of_few_photons_are_no_impulses_in_eight_bits_either(photograph: NDArray[np.float64], peak: int) -> None:
     for clean in (photograph, photograph[..., 1:2], photograph / 2):

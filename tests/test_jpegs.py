@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image as PillowImage
 
 import pellucid
 from pellucid import samples
-from pellucid.diagnosis import jpeg, squared
+from pellucid.diagnosis import Diagnosis, believing, jpeg, squared
 from pellucid.quantised import Quantised
 
 Levels = NDArray[np.uint8]
@@ -221,3 +222,14 @@ def test_a_piece_of_squares_gets_what_it_has_in_the_whole(channels: int) -> None
     whole = blocks.evened(planes)
     piece = blocks.evened(np.ascontiguousarray(planes[:, 19:, 13:]), 19, 13)
     assert np.abs(piece[:, 48:-48, 48:-48] - whole[:, 19 + 48 : -48, 13 + 48 : -48]).max() < 1e-5
+
+
+def test_noise_under_the_jpeg_of_a_photograph_that_comes_again_is_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Windows and fences: nothing but their colours, which are many, tells them from drawings.
+    blocks = jpeg.found([part(as_jpeg(samples.photograph()[:256, :256], 85))])
+    assert blocks is not None
+    noisy = Diagnosis("correlated", correlated=2.0, quantised=blocks)
+    monkeypatch.setattr(believing, "_believed", lambda detail, found: found)
+    for few, kind in ((None, "correlated"), (object(), "jpeg")):
+        detail: Any = SimpleNamespace(fine=False, pattern=True, few=few)
+        assert believing.believed(detail, noisy).kind == kind

@@ -162,7 +162,9 @@ def believed(detail: Detail, found: Diagnosis) -> Diagnosis:
     answer = _believed(detail, found)
     if blocks is None or answer.kind in ("clean", "jpeg") or answer.impulse_density > 0:
         return answer
-    if not detail.drawn or answer.sigma > EXPLAINED * blocks.level:
+    # Windows and fences in photographs come again, too, but have many colours.
+    drawn = detail.fine or answer.patterned or (detail.pattern and detail.few is not None)
+    if not drawn or answer.sigma > EXPLAINED * blocks.level:
         return replace(answer, quantised=replace(blocks, alone=False))
     if answer.patterned:
         return replace(answer, quantised=replace(blocks, alone=answer.kind == "correlated"))
