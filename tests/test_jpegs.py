@@ -130,11 +130,12 @@ def test_noise_under_a_jpeg_that_was_cut_is_taken_away_as_well(fast: pellucid.Re
     assert gain(fast, clean[5:, 3:], given[5:, 3:]) > gain(fast, clean, given) - 0.3
 
 
-def test_noise_on_a_pattern_goes_farther_than_its_jpeg_lets_it(fast: pellucid.Restorer) -> None:
+@pytest.mark.parametrize("quality", [75, 90])
+def test_noise_on_a_pattern_goes_farther_than_its_jpeg_lets_it(fast: pellucid.Restorer, quality: int) -> None:
     rows, columns = np.mgrid[:240, :320]
     plaid = np.repeat((90 + 60 * ((columns // 6) % 2) + 40 * ((rows // 9) % 2))[..., None], 3, axis=2)
-    given = as_jpeg(levels(plaid + np.random.default_rng(4).normal(0, 6, plaid.shape)), 90)
-    # Held to the roundings of the JPEG, it would gain 4 dB.
+    given = as_jpeg(levels(plaid + np.random.default_rng(4).normal(0, 6, plaid.shape)), quality)
+    # Held to the roundings of the JPEG, or taken for smaller squares, it would gain 4 dB.
     assert gain(fast, levels(plaid), given) > 7
 
 
@@ -164,6 +165,13 @@ def test_squares_come_out_of_a_jpeg(fast: pellucid.Restorer, side: int, channels
         assert gain(fast, clean, given) > (5 if channels == 1 else 0.2)
         # Nothing to do, where nothing was done.
         assert (fast.restore(clean.squeeze()) == clean.squeeze()).all()
+
+
+def test_squares_of_strong_colours_come_out_of_a_jpeg(fast: pellucid.Restorer) -> None:
+    rng = np.random.default_rng(5)
+    colours = rng.integers(0, 256, (7, 3))
+    clean = levels(colours[rng.integers(0, 7, (30, 30))].repeat(8, 0).repeat(8, 1)[2:226, 3:227])
+    assert gain(fast, clean, as_jpeg(clean, 75)) > 2
 
 
 @pytest.mark.parametrize("quality", [30, 75, 95])
