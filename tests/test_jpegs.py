@@ -167,6 +167,14 @@ def test_squares_come_out_of_a_jpeg(fast: pellucid.Restorer, side: int, channels
         assert (fast.restore(clean.squeeze()) == clean.squeeze()).all()
 
 
+def test_squares_of_a_jpeg_keep_as_much_grain_as_is_asked_for(fast: pellucid.Restorer) -> None:
+    given = as_jpeg(squares(6, 7, 1), 50)
+    changes = [
+        float(np.abs(fast.restore(given.squeeze(), keep_grain=keep) - given.squeeze().astype(float)).mean()) for keep in (0, 0.5, 1)
+    ]
+    assert changes[0] > 1.2 * changes[1] > 1.4 * changes[2]
+
+
 def test_squares_of_strong_colours_come_out_of_a_jpeg(fast: pellucid.Restorer) -> None:
     rng = np.random.default_rng(5)
     colours = rng.integers(0, 256, (7, 3))

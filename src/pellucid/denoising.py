@@ -231,7 +231,7 @@ def answer(
     if noise.spots is not None and noise.spots.ground:
         return drawings.grounded(planes)
     if noise.quantised is not None and noise.quantised.squares is not None:
-        return noise.quantised.evened(planes, *((0, 0) if place is None else place[:2]))
+        return _with_grain(noise.quantised.evened(planes, *((0, 0) if place is None else place[:2])), planes, noise.keep_grain)
     if noise.places is not None and place is not None:
         noise = replace(noise, local=noise.places.sigma(place.top, place.left, planes.shape[1], planes.shape[2], place.within))
     if noise.beside is not None and place is not None:
