@@ -374,7 +374,7 @@ def test_another_picture_is_told_from_a_damaged_one(photograph: Pixels) -> None:
     for other in (np.zeros_like(frame), np.ones_like(frame), photograph[300:396, 20:148]):
         assert film._another(other, frame, frame)
         assert film._another(frame, other, other)
-        # What only one of them is like is no other picture.
+        # A frame that one of them is like is no other picture.
         assert not film._another(frame, frame, other)
 
 

@@ -186,7 +186,7 @@ class Reel:
         light = before.light + gains
         self._chains.append(len(self._chains) if lost else before.chain)
         self._recent.append(_Recent(plane, means, place, light, key, lost, self._chains[-1]))
-        # What was measured, to the bit, where the frame before is the one that it was held against.
+        # The figures as they were measured, to the bit, where the frame before is the one that it was held against.
         self._moves.append(move if before is last else (place[0] - last.place[0], place[1] - last.place[1]))
         self._doubts.append((fit.doubt[0] / side, fit.doubt[1] / side))
         self._gains.append(gains if before is last else light - last.light)
@@ -309,8 +309,8 @@ def _apart(one: Pixels, other: Pixels) -> float:
 
 
 def _alike(means: Pixels, recent: Sequence[_Recent]) -> Iterator[_Recent]:
-    """What the next frame, with these ``means``, is held against: the last of the ``recent`` frames; where it is unlike that, first
-    the latest that is far more alike, or whose place is known where the last one's is not."""
+    """The frame that the next one, with these ``means``, is held against: the last of the ``recent`` frames; where it is unlike
+    that, first the latest that is far more alike, or whose place is known where the last one's is not."""
     last = recent[-1]
     most = _apart(means, last.means)
     if most > UNLIKE:
