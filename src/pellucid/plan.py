@@ -32,7 +32,7 @@ __all__ = [
 
 AnyPath = TypeVar("AnyPath", Path, PurePath)
 
-CONFIDENCE = ".confidence.png"
+TRUSTED = ".confidence.png"
 """The end of the names of confidences in a folder."""
 
 
@@ -64,7 +64,7 @@ class Selection:
         """Whether a file of this name that is looked at is a picture to take: no output, whose name bears ``mark``, and no
         confidence of one (`confidence_name`)."""
         output = re.search(rf"\.{re.escape(mark)}(-[0-9]+)*(?i:\.ome)?$", inner.stem) is not None
-        trusted = inner.name.endswith(CONFIDENCE) and files.names_picture(PurePath(inner.name.removesuffix(CONFIDENCE)))
+        trusted = inner.name.endswith(TRUSTED) and files.names_picture(PurePath(inner.name.removesuffix(TRUSTED)))
         known = files.names_picture(inner) or files.is_clip(inner)
         return known and not output and not trusted and (not self.include or _matches(inner, self.include))
 
@@ -106,7 +106,7 @@ def varied(path: AnyPath, name: str) -> AnyPath:
 def confidence_name(path: AnyPath) -> AnyPath:
     """The path of the confidence of an output in a folder of confidences: ``photo.jpg.confidence.png`` for ``photo.jpg``."""
     # With its ending: a.png and a.jpg are two pictures.
-    return path.with_name(f"{path.name}{CONFIDENCE}")
+    return path.with_name(f"{path.name}{TRUSTED}")
 
 
 def _extended(path: AnyPath, more: str) -> AnyPath:

@@ -26,9 +26,7 @@ from pellucid.diagnosis import (
     impulses,
     jpeg,
     noise,
-    photons,
     places,
-    repeats,
     sampling,
     spots,
     squared,
@@ -248,15 +246,16 @@ def inspect_parts(
     if lone is not None:
         return Diagnosis("impulses", impulse_density=lone.share, spots=lone)
     detail = Detail(parts)
-    compressed = None if sight.squares else (detail if parts is whole else Detail(whole)).compressed
+    full = detail if parts is whole else Detail(whole)
+    compressed = None if sight.squares else full.compressed
     if compressed is not None and (even := squared.squared(whole, compressed)) is not None:
         return Diagnosis("jpeg", jpeg_quality=even.quality, quantised=even)
     for part in (whole, parts) if len(parts) > len(whole) or parts[0] is not whole[0] else (whole,):
         if (struck := extremes.measured(part)) is None:
             continue
-        salted = _salt_and_pepper(detail if part is parts else Detail(part), struck)
+        salted = _salt_and_pepper(detail if part is parts else full, struck)
         # Counts of few photons are black and white at many places, too.
-        if salted is not None and _photons(whole) == 0:
+        if salted is not None and full.photon == 0:
             return salted
     # Few grays make a drawing, and may be a print.
     lattice = None if sight.squares else halftone.lattice(whole, drawn=sight.drawn and sight.recurring)
@@ -268,9 +267,9 @@ def inspect_parts(
             return Diagnosis("impulses", impulse_density=few.share, spots=few)
         # How, the whole picture tells.
         return Diagnosis("clean", squares=Squares(2, 2) if sight.squares else None)
-    if (step := _photons(whole)) > 0:
-        curve = Curve(gain=step)
-        return Diagnosis("poisson", poisson_gain=step, curve=curve, clipping=clipped.clipping(whole, curve))
+    if full.photon > 0:
+        curve = Curve(gain=full.photon)
+        return Diagnosis("poisson", poisson_gain=full.photon, curve=curve, clipping=clipped.clipping(whole, curve))
     if lattice is not None and lattice.level is not None and jpeg.confirmed(whole) is None:
         plain = _plain(detail, whole, size)
         if plain.colours is not None:
@@ -383,12 +382,6 @@ def _mended(part: Pixels, few: Spots) -> Pixels:
     return maps.filled(planes, np.asarray(struck, dtype=np.float32)).transpose(1, 2, 0)
 
 
-def _photons(parts: Sequence[Pixels]) -> float:
-    """The value of one photon where the values of the parts are counts of them; else 0."""
-    step = photons.step(parts)
-    return step if step > 0 and photons.counted(parts, step) and not repeats.again(parts) else 0.0
-
-
 def _salt_and_pepper(detail: Detail, struck: Extremes) -> Diagnosis | None:
     """Black and white impulses, and the noise between them; None where noise on black and white explains them."""
     parts = detail.parts
@@ -402,12 +395,12 @@ def _salt_and_pepper(detail: Detail, struck: Extremes) -> Diagnosis | None:
         good.append(~ends.any(axis=2))
     level = noise.sparse_sigma(parts, good)
     # Counts of few photons are few exact values, too.
-    sharp = detail.sharp and _photons(parts) == 0
+    sharp = detail.sharp and detail.photon == 0
     known = sharp or (colours is not None and colours.noisy)
     if colours is not None and known:
         level = 0.0 if sharp else min(level, colours.level)
     refuted = not known and level >= SPARE and detail.few is not None and detail.few.refute(Curve(LESS * level / 255))
-    if refuted and detail.few is not None and _photons(parts) == 0:
+    if refuted and detail.few is not None and detail.photon == 0:
         # The pattern was measured.
         known, level = True, detail.few.level if detail.few.noisy else 0.0
     if level > STRONGEST:

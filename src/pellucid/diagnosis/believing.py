@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.clipping import Clipping
-from pellucid.diagnosis import clipped, impulses, jpeg, palette, quiet, repeats
+from pellucid.diagnosis import clipped, impulses, jpeg, palette, photons, quiet, repeats
 from pellucid.diagnosis.described import FAINTEST, Diagnosis
 from pellucid.diagnosis.fine import FINE, LETTERS, PLAIN
 from pellucid.images import Pixels
@@ -82,6 +82,12 @@ class Detail:
     def compressed(self) -> Quantised | None:
         """The JPEG that they were, by its coefficients."""
         return jpeg.found(self.parts)
+
+    @cached_property
+    def photon(self) -> float:
+        """The value of one photon where the values of the parts are counts of them; else 0."""
+        step = photons.step(self.parts)
+        return step if step > 0 and photons.counted(self.parts, step) and not repeats.again(self.parts) else 0.0
 
     @cached_property
     def far(self) -> float:
