@@ -102,6 +102,43 @@ def test_the_engines_agree() -> None:
     assert np.abs(one(planes) - expected).max() < 0.03 * np.abs(expected).max()
 
 
+@pytest.mark.parametrize("name", ["photo-gray", "photo-color", "photo-fast-color", "raw", "video"])
+def test_a_picture_goes_into_bfloat16_without_being_rounded(name: str) -> None:
+    """The graph that takes what rounding leaves, in float32, and the plain one, in float32 too, on a processor of any kind."""
+    import openvino
+
+    path = shipped_path(name)
+    card = cards.read_card(path)
+    colours, whole = card.channels, card.channels + len(card.maps)
+    planes = np.random.default_rng(0).random((2, whole, 16, 24), dtype=np.float32)
+    planes[:, colours:] *= np.float32(0.05)
+    before = planes.copy()
+    both = engines._halved(planes, colours)
+    np.testing.assert_array_equal(planes, before)
+    kept, left = both[:, :colours], both[:, whole:]
+    assert not (kept.view(np.uint32) & 0xFFFF).any()
+    np.testing.assert_array_equal(kept + left, planes[:, :colours])
+    np.testing.assert_array_equal(both[:, colours:whole], planes[:, colours:])
+    assert 0.001 < np.abs(left).max() < 2**-7
+
+    core, settings = openvino.Core(), {"INFERENCE_PRECISION_HINT": "f32"}
+    plain = core.compile_model(core.read_model(path), "CPU", settings)
+    wider = core.compile_model(engines._in_two(core.read_model(path), colours), "CPU", settings)
+    expected, answer = plain(planes)[0], wider(both)[0]
+    rounded = plain(np.concatenate([kept, planes[:, colours:]], axis=1))[0]
+    # The order of additions may move a value across a step of the 8 bits between layers.
+    assert np.sqrt(np.square(answer - expected).mean()) < 0.1 * np.sqrt(np.square(rounded - expected).mean())
+
+
+def test_a_graph_that_does_not_begin_with_a_convolution_stays_as_it_is() -> None:
+    import openvino
+    from openvino import opset13
+
+    given = opset13.parameter([-1, 3, -1, -1], np.float32)
+    model = openvino.Model([opset13.relu(given)], [given])
+    assert engines._in_two(model, 3) is model
+
+
 @pytest.mark.arithmetic
 def test_what_the_processor_may_not_use_is_not_counted_on(monkeypatch: pytest.MonkeyPatch) -> None:
     here = engines.precision("openvino")

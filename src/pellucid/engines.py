@@ -2,8 +2,8 @@
 
 A graph has one input (n, channels + maps, height, width) and one output, both float32, with dynamic sizes; one that enlarges has an
 output for each factor, of which one is chosen when it is opened. Where the processor has
-bfloat16 arithmetic OpenVINO runs it in that: twice as fast; the picture itself never passes through (the network answers with the
-residual, and the subtraction is done outside in float32).
+bfloat16 arithmetic OpenVINO runs it in that: twice as fast. The picture goes in without being rounded to that (see `_in_two`), and
+does not pass through (the network answers with the residual, and the subtraction is done outside in float32).
 """
 
 from __future__ import annotations
@@ -262,6 +262,9 @@ def _open_openvino(path: Path, card: Card, device: str, streams: int) -> Run:
     network = _compiled(path, card, streams)
     import openvino
 
+    taken = int(network.input(0).get_partial_shape()[1].get_length())
+    finer = taken - card.channels - len(card.maps)
+
     # Each thread has its own request: one request serves one call at a time.
     local = threading.local()
     answered = int(network.output(0).get_partial_shape()[1].get_length())
@@ -269,7 +272,7 @@ def _open_openvino(path: Path, card: Card, device: str, streams: int) -> Run:
         raise EngineError(f"{path}: the graph gives {answered} channels, and its card says {card.planes}")
     side = card.multiple_of
     nothing = (
-        openvino.Tensor(openvino.Type.f32, [1, card.channels + len(card.maps), side, side]),
+        openvino.Tensor(openvino.Type.f32, [1, taken, side, side]),
         openvino.Tensor(openvino.Type.f32, [1, answered, side * card.scale, side * card.scale]),
     )
 
@@ -277,6 +280,8 @@ def _open_openvino(path: Path, card: Card, device: str, streams: int) -> Run:
         if not hasattr(local, "request"):
             local.request = network.create_infer_request()
         count, _, height, width = planes.shape
+        if finer:
+            planes = _halved(planes, finer)
         answer = np.empty((count, answered, height * card.scale, width * card.scale), np.float32)
         # The engine reads and writes these arrays themselves: of a large piece a copy takes time, and as much memory again.
         local.request.set_input_tensor(openvino.Tensor(planes, shared_memory=True))
@@ -308,7 +313,7 @@ def _compiled(path: Path, card: Card, streams: int) -> Any:
         settings["NUM_STREAMS"] = str(streams)
     content, folder = _content(path), cache_folder()
     # OpenVINO's own cache (CACHE_DIR) goes by a file's name, size and second, and believes whatever lies in it.
-    name = compiled.key(content, output=_output(card), version=openvino.get_version(), settings=settings)
+    name = compiled.key(content, output=_output(card), version=openvino.get_version(), settings=settings, inputs="in two")
     kept = compiled.load(folder, name) if folder is not None else None
     if kept is not None:
         with suppress(RuntimeError):  # as OpenVINO wrote it, but it cannot read it any more: compiled again
@@ -317,10 +322,53 @@ def _compiled(path: Path, card: Card, streams: int) -> Any:
     whole = core.read_model(io.BytesIO(content))
     if card.scales:
         whole = openvino.Model([whole.output(_output(card))], whole.get_parameters())
+    if settings["INFERENCE_PRECISION_HINT"] == "bf16":
+        whole = _in_two(whole, card.channels)
     made = core.compile_model(whole, "CPU", settings)
     if folder is not None:
         compiled.store(folder, name, made.export_model().getvalue())
     return made
+
+
+def _in_two(model: Any, channels: int) -> Any:
+    """The ``model`` with as many input planes more as the picture has ``channels``: what rounding to bfloat16 took from each.
+
+    bfloat16 has 8 bits: between 0.5 and 1 its steps are one 8-bit level, so that a picture that is rounded to it gets noise of
+    level 0.3. The first convolution is linear, and adds up in float32: given both parts of each value, with the same weights, it
+    answers as if nothing had been rounded. On six held-out photographs the graph of ``photo-color`` alone gained 0.15, 0.10 and
+    0.04 dB at noise of level 1, 2 and 5, where float32 throughout gained 0.20, 0.12 and 0.05. A graph that does not begin with one
+    plain convolution stays as it is.
+    """
+    from openvino import Model, opset13
+
+    (given,) = model.get_parameters()
+    readers = [each for each in given.output(0).get_target_inputs() if each.get_node().get_type_name() != "ConvertLike"]
+    if len(readers) != 1 or readers[0].get_node().get_type_name() != "Convolution" or readers[0].get_index() != 0:
+        return model
+    weights = readers[0].get_node().input_value(1)
+    begin, end, step, axis = (np.array([value]) for value in (0, channels, 1, 1))
+    again = opset13.slice(weights, begin, end, step, axis)
+    readers[0].get_node().input(1).replace_source_output(opset13.concat([weights, again.output(0)], axis=1).output(0))
+    shape = given.get_partial_shape()
+    shape[1] = shape[1].get_length() + channels
+    wider = opset13.parameter(shape, given.get_element_type(), given.get_friendly_name())
+    for each in given.output(0).get_target_inputs():
+        each.replace_source_output(wider.output(0))
+    return Model(model.get_results(), [wider])
+
+
+def _halved(planes: Planes, channels: int) -> Planes:
+    """The input (n, c, h, w) of a graph made by `_in_two`: the first ``channels`` as bfloat16 holds them, the other planes, and
+    what is left of the first."""
+    count, _, height, width = planes.shape
+    answer = np.empty((count, planes.shape[1] + channels, height, width), np.float32)
+    whole, left = answer[:, : planes.shape[1]], answer[:, planes.shape[1] :]
+    whole[:] = planes
+    # The first 16 bits of a float32 are a bfloat16.
+    bits = whole[:, :channels].view(np.uint32)
+    np.bitwise_and(bits, np.uint32(0xFFFF0000), out=bits)
+    np.subtract(planes[:, :channels], whole[:, :channels], out=left)
+    return answer
 
 
 def _content(path: Path) -> bytes:
