@@ -56,6 +56,9 @@ Areas = Callable[[Image], tuple[NDArray[np.float32] | None, tuple[str, ...]]]
 PARTS = "pellucid clip 1"
 """The first word of the plan in a folder of segments: only such a folder is ever emptied."""
 
+ROUNDED = 0.01
+"""The share by which the shape of a pixel may be off without a word."""
+
 GONE = 8.0
 """Levels of 255 by which a pixel must change for what it was beyond black and white to be gone."""
 
@@ -131,7 +134,7 @@ def restore(
     survey = _surveyed(clip, span, line, told)
     clip = survey.clip
     joining.check_times(clip, container, _encoded_rate(clip), survey.times)
-    remarks = [*masked, *_remarks(clip, choice), *joining.left_out(clip, container)]
+    remarks = [*masked, *_remarks(clip, choice, container), *joining.left_out(clip, container)]
     bounds = _bounds(survey.known.firsts, survey.known.count)
     key = _key(clip, span, restorer, settings, how, choice, bounds, weights)
     seconds = 0.0
@@ -294,6 +297,10 @@ def _output(clip: Clip, settings: Settings | Steps) -> _Output:
 
 def _choice(clip: Clip, container: Container, output: _Output, how: ClipSettings) -> encoders.Choice:
     """How the output is encoded; `FileError` where its container does not hold it."""
+    if not container.turns and clip.turned:
+        raise FileError(
+            f"{clip.path}: players turn its frames, and {container.name} does not state how; try an output with .mkv or .mp4"
+        )
     return encoders.chosen(
         container,
         clip.codec,
@@ -402,11 +409,15 @@ def _encoded_rate(clip: Clip) -> Fraction:
     return clip.rate.limit_denominator(1001) if 0 < clip.rate <= 1000 else Fraction(25)
 
 
-def _remarks(clip: Clip, choice: encoders.Choice) -> Iterator[str]:
+def _remarks(clip: Clip, choice: encoders.Choice, container: Container) -> Iterator[str]:
     if choice.codec != clip.codec:
         yield f"encoded as {choice.codec}, where the clip had {clip.codec}"
     if clip.is_hdr and any(clip.hdr) and not encoders.CODECS[choice.codec].hdr:
         yield f"what HDR says of its screen is left out: {choice.codec} does not hold it"
+    asked, held = float(choice.aspect or 1), choice.nearest_aspect()
+    # Other containers state it beside the frames.
+    if not container.turns and abs(held / asked - 1) > ROUNDED:
+        yield f"a pixel is {held:.3f} times as wide as high, where the clip had {asked:.3f}: {choice.codec} holds few shapes"
 
 
 def _of_frames(headers: Sequence[dict[str, Any]], count: int) -> Iterator[str]:
@@ -471,7 +482,7 @@ def _folder(target: Path, key: str, *, resume: bool) -> Iterator[Path]:
     folder = target.parent / f".{target.name if len(name) <= LONGEST_NAME - 7 else hashlib.sha256(name).hexdigest()}.parts"
     plan = folder / "plan"
     target.parent.mkdir(parents=True, exist_ok=True)
-    if folder.exists() and (not folder.is_dir() or folder.is_symlink() or (any(folder.iterdir()) and not plan.is_file())):
+    if folder.exists() and (not folder.is_dir() or folder.is_symlink() or (_holds(folder) and not plan.is_file())):
         raise FileError(f"{folder} is in the way: it is no folder of segments of pellucid's; move it elsewhere")
     folder.mkdir(exist_ok=True)
     with saving.held(folder) as ours:
@@ -488,6 +499,11 @@ def _folder(target: Path, key: str, *, resume: bool) -> Iterator[Path]:
                 temporary.write_text(json.dumps({"kind": PARTS, "key": key}), encoding="utf-8")
         yield folder
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _holds(folder: Path) -> bool:
+    """Whether anything lies in the folder but a plan that a killed run was writing."""
+    return any(not saving.TEMPORARY.fullmatch(path.name) for path in folder.iterdir())
 
 
 def _plan_in(plan: Path) -> str | None:

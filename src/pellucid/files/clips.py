@@ -116,6 +116,11 @@ class Clip:
         return self.layout.turn.shape(self.height, self.width)
 
     @property
+    def turned(self) -> bool:
+        """Whether a player turns, mirrors or otherwise moves the frames."""
+        return self.matrix is not None and self.matrix[:6] != (1 << 16, 0, 0, 0, 1 << 16, 0)
+
+    @property
     def is_hdr(self) -> bool:
         """Whether the light is coded as PQ or HLG (H.273: transfer 16 and 18)."""
         return self.colours[2] in (16, 18)
@@ -427,6 +432,14 @@ _SAME = {
     "rgb48le": "gbrp16le",
     "rgb48be": "gbrp16le",
     "pal8": "gbrp",
+    "rgba": "gbrap",
+    "bgra": "gbrap",
+    "argb": "gbrap",
+    "abgr": "gbrap",
+    "rgba64le": "gbrap16le",
+    "rgba64be": "gbrap16le",
+    "bgra64le": "gbrap16le",
+    "bgra64be": "gbrap16le",
     "monob": "gray",
     "monow": "gray",
     "gray16be": "gray16le",

@@ -100,6 +100,15 @@ LOSSLESS = "ffv1"
 """The codec of ``--lossless``: no value is changed after the work."""
 
 
+_MPEG1_HEIGHTS = (
+    *(1.0, 0.6735, 0.7031, 0.7615, 0.8055, 0.8437, 0.8935),
+    *(0.9157, 0.9815, 1.0255, 1.0695, 1.0950, 1.1575, 1.2015),
+)
+"""The heights of a pixel, for a width of 1, that MPEG-1 has codes for (ISO/IEC 11172-2, table 2-D.1)."""
+
+_MPEG2_SHAPES = (4 / 3, 16 / 9, 2.21)
+"""The shapes of a whole frame that MPEG-2 has codes for, beside square pixels (ISO/IEC 13818-2, table 6-3)."""
+
 NO_ASPECT = ("ffv1", "vp9", "vp8", "av1")
 """Codecs whose frames, as FFmpeg's encoders write them here, do not say how wide a pixel is: the container has to."""
 
@@ -118,6 +127,16 @@ class Container:
     codecs: tuple[str, ...]
     options: Mapping[str, str] = field(default_factory=dict)
     plain: bool = False
+
+    @property
+    def edits(self) -> bool:
+        """Whether its tracks may begin with what no player plays (an edit list)."""
+        return self.writer in ("mp4", "mov")
+
+    @property
+    def turns(self) -> bool:
+        """Whether it states how a player turns the frames."""
+        return self.writer in ("mp4", "mov", "matroska", "webm")
 
 
 CONTAINERS: tuple[Container, ...] = (
@@ -208,6 +227,17 @@ class Choice:
     plain: bool = False
     hdr: tuple[bytes | None, bytes | None] = (None, None)
 
+    def nearest_aspect(self) -> float:
+        """The shape of a pixel that the frames themselves state, nearest to the one that was asked for; 1 where none was."""
+        asked = float(self.aspect or 1)
+        if self.codec == "mpeg2video":
+            held = [1.0, *(shape * self.height / self.width for shape in _MPEG2_SHAPES)]
+        elif self.codec == "mpeg1video":
+            held = [1 / height for height in _MPEG1_HEIGHTS]
+        else:
+            return asked
+        return min(held, key=lambda shape: abs(shape - asked))
+
     def _halves(self) -> bool:
         """Whether a frame can be coded in halves each way: FFV1 (version 3) ends none but the last in part of a colour difference's
         pixel."""
@@ -275,6 +305,7 @@ def chosen(
         raise OptionError(f"{container.name} is not written with {asked}; name the output with {' or '.join(where)}")
     order = [asked] if asked else sorted(container.codecs, key=lambda name: name != source)
     refused = []
+    aspect = rest.get("aspect")
     for name in order:
         row = CODECS[name]
         encoder = next((found for found in row.encoders if pixels_for(found, pixels)), None)
@@ -284,6 +315,8 @@ def chosen(
             refused.append(f"{name} takes no odd sides with {pixels}")
         elif min(size) < row.side:
             refused.append(f"{name} takes no side below {row.side} pixels")
+        elif container.plain and name in NO_ASPECT and aspect not in (None, 1):
+            refused.append(f"beside {name} it states no shape of a pixel, which is {aspect.numerator}:{aspect.denominator} here")
         elif row.rates and rate not in row.rates:
             refused.append(f"{name} holds no {float(rate):.3f} frames a second")
         else:
@@ -291,7 +324,8 @@ def chosen(
                 name, encoder, pixels_for(encoder, pixels) or pixels, size[1], size[0], rate, plain=container.plain, **rest
             )
     words = "; ".join(refused[:2])
-    raise FileError(f"{container.name} cannot hold these frames of {size[1]}x{size[0]} pixels: {words}; try an output with .mkv")
+    way = "try an output with .mkv" if codec is None else f"leave --codec {codec} out"
+    raise FileError(f"{container.name} cannot hold these frames of {size[1]}x{size[0]} pixels: {words}; {way}")
 
 
 _REPACKED = {"gbrp": ("gbrp", "bgr0", "bgr24", "rgb24"), "gbrap": ("gbrap", "bgra", "rgba")}
@@ -302,7 +336,7 @@ def pixels_for(encoder: str, pixels: str) -> str | None:
     """The pixel format in which an encoder takes frames of this one without changing a value; None where it does not, or where the
     build has no such encoder."""
     av = library()
-    if encoder.startswith("libvpx") and pixels.startswith("yuva"):
+    if encoder.startswith("libvpx") and pixels.startswith(("yuva", "gbrap")):
         # It gives alpha beside the packets, where segments do not keep it.
         return None
     try:

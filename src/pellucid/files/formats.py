@@ -6,7 +6,7 @@ from pathlib import Path, PurePath
 from typing import TypeVar
 
 from pellucid.errors import FileError, OptionError
-from pellucid.files import arrays, dicom, dng, jpegxl, omezarr, photographs, png, pnm, raw, tiff, tiff_writing
+from pellucid.files import arrays, dicom, dng, encoders, jpegxl, omezarr, photographs, png, pnm, raw, tiff, tiff_writing
 from pellucid.files.base import Format
 
 AnyPath = TypeVar("AnyPath", Path, PurePath)
@@ -216,9 +216,15 @@ MAGIC = (
 """Bytes, where they stand, and the format that begins so: for a picture under another's name."""
 
 
+CLIP = "this is a clip, and only pictures work here"
+"""What is said of a clip where it is taken for a picture."""
+
+
 def format_of(path: Path) -> Format:
     """The format of a file of this name; `FileError` where its ending is not known."""
     kind = ENDINGS.get(path.suffix.lower())
+    if kind is None and encoders.is_clip(path):
+        raise FileError(f"{path}: {CLIP}")
     if kind is None:
         raise FileError(f"{path}: the ending {path.suffix!r} is not one of {', '.join(ENDINGS)}")
     return kind
@@ -242,6 +248,8 @@ def ending_of(content: bytes) -> str:
     """The ending that a file of this content should have, by its first bytes; `FileError` when they are of no known format."""
     name = begins_as(content)
     kind = next((kind for kind in FORMATS if kind.name == name), None)
+    if kind is None and encoders.clip_ending(content) is not None:
+        raise FileError(CLIP)
     if kind is None:
         known = ", ".join(kind.name for kind in FORMATS)
         raise FileError(f"{f'a picture in {name}, which is not' if name else 'no picture in'} a known format ({known})")

@@ -30,6 +30,10 @@ MAGIC = b"pellucid segment 1\n"
 RECORD = struct.Struct("<qQ?")
 """Before each packet: the number of its frame, its length in bytes, whether nothing before it is needed."""
 
+LEAD = Fraction(1, 20)
+"""Seconds before a clip's beginning from which packets are copied although an edit list hides them: decoders of sound need the last
+ones for the first that is heard."""
+
 FARTHEST = Fraction(3, 2)
 """Frames by which one may be shown earlier or later where a container holds an even rate alone."""
 
@@ -247,7 +251,7 @@ def join(
             chapters = source.chapters()
             if chapters:
                 out.set_chapters(list(_moved_chapters(chapters, shift, span, clip)))
-            coming = _copied(source, others, shift, span, clip)
+            coming = _copied(source, others, shift, span, clip, hides=container.edits)
             ahead = next(coming, None)
             for packet in _timed(segments, clip.ends if span.end is None else None):
                 # In the order of time: a writer holds what comes too early.
@@ -353,8 +357,11 @@ def _attach(out: Any, stream: Any) -> None:
     copy.metadata.update(stream.metadata)
 
 
-def _copied(source: Any, others: dict[int, Any], shift: Fraction, span: Span, clip: Clip) -> Iterator[tuple[Fraction, Any]]:
-    """The packets of other tracks, and the time by which each is to be written."""
+def _copied(
+    source: Any, others: dict[int, Any], shift: Fraction, span: Span, clip: Clip, *, hides: bool
+) -> Iterator[tuple[Fraction, Any]]:
+    """The packets of other tracks, and the time by which each is to be written. Where the output ``hides`` nothing, those
+    before the beginning that the source hides are left out: they would be heard."""
     if not others:
         return
     end = None if span.end is None else span.end + clip.start
@@ -365,6 +372,8 @@ def _copied(source: Any, others: dict[int, Any], shift: Fraction, span: Span, cl
             continue
         time = packet.pts if packet.pts is not None else packet.dts
         base = packet.time_base
+        if packet.is_discard and not hides and time is not None and (time + (packet.duration or 0)) * base <= clip.start - LEAD:
+            continue
         if time is not None and not span.whole:
             if time * base < shift or (end is not None and time * base >= end):
                 continue
