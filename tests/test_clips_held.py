@@ -1,4 +1,4 @@
-"""What containers and codecs of clips do not hold: it is refused or named, and nothing that was hidden comes to light."""
+"""Facts that containers and codecs of clips do not hold are refused or named, and nothing that was hidden comes to light."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_packed_colours_with_alpha_come_back_to_the_bit(
 ) -> None:
     source, target, again = tmp_path / f"a{ending}", tmp_path / "b.mkv", tmp_path / "c.mkv"
     made = packed(source, pixels, codec)
-    # What is written without loss can be read again.
+    # An output without loss can be read again.
     footage.restore(source, target, model, NOTHING, ClipSettings(lossless=True))
     footage.restore(target, again, model, NOTHING)
     for path in (source, target, again):

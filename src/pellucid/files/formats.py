@@ -217,7 +217,7 @@ MAGIC = (
 
 
 CLIP = "this is a clip, and only pictures work here"
-"""What is said of a clip where it is taken for a picture."""
+"""The message where a clip is taken for a picture."""
 
 
 def format_of(path: Path) -> Format:
