@@ -103,11 +103,13 @@ def test_motion_in_parts_of_a_pixel_is_followed(photograph: Any) -> None:
     assert rms(fused_of(given)[-1].pixels[inner], frames[-1][inner]) < 0.6 * SIGMA
 
 
-def test_a_picture_that_stands_still_is_not_moved_by_noise(photograph: Any) -> None:
+@pytest.mark.parametrize("noise", [0.03, 0.1])
+def test_a_picture_that_stands_still_is_not_moved_by_noise(noise: float, photograph: Any) -> None:
+    """Where there is much to see, too: a fit to noise moves each block a little."""
     clean = photograph[:160, :160].mean(axis=2).astype(np.float32)
-    one, other = (clean + np.random.default_rng(seed).normal(0, 0.1, clean.shape).astype(np.float32) for seed in (1, 2))
-    found = motion.find(one, other, 0.1 * np.sqrt(2), 0.1)
-    assert np.count_nonzero(np.hypot(found.down, found.right)) < 0.1 * found.down.size
+    one, other = (clean + np.random.default_rng(seed).normal(0, noise, clean.shape).astype(np.float32) for seed in (1, 2))
+    found = motion.find(one, other, noise * np.sqrt(2), noise)
+    assert np.count_nonzero(np.hypot(found.down, found.right)) < 0.05 * found.down.size
 
 
 @pytest.mark.parametrize("fade", [0.97, 1.03])

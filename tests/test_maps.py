@@ -73,6 +73,14 @@ def test_a_part_is_told_what_the_whole_is(planes: NDArray[np.float32]) -> None:
     np.testing.assert_allclose(part[:, inner, inner], whole[:, start : start + 40, start : start + 40], atol=1e-5)
 
 
+@pytest.mark.parametrize(("count", "length"), [(1, 5), (2, 70), (9, 36), (40, 30)])
+def test_values_between_rows_lie_on_straight_lines(count: int, length: int) -> None:
+    rows = rng().random((count, 3), dtype=np.float32)
+    places = (np.arange(length) + 0.5) / length
+    expected = np.stack([np.interp(places * count - 0.5, np.arange(count), column) for column in rows.T], axis=1)
+    np.testing.assert_allclose(maps.between(rows, places), expected, atol=1e-6)
+
+
 def test_a_box_mean_is_that_of_its_window() -> None:
     plane = rng().random((9, 30), dtype=np.float32)
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(plane, 2, mode="symmetric"), (5, 5))

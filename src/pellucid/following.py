@@ -272,8 +272,7 @@ def _joined(fused: Fused, before: Pixels, share: Pixels, variance: Pixels, past:
         return None
     lit, apart = np.empty_like(planes), np.empty_like(planes)
     for rows in _bands(planes):
-        light.put(before, rows, lit)
-        np.subtract(planes[:, rows], lit[:, rows], out=apart[:, rows])
+        np.subtract(planes[:, rows], light.put(before, rows, lit), out=apart[:, rows])
     change, new, usual = _change(apart, expected, past.usual, white=white)
     if new.mean() > MOST_NEW:
         return None
@@ -405,19 +404,24 @@ def _squares(plane: Pixels, window: _Window) -> Pixels:
 @dataclass(frozen=True)
 class _Light:
     """How a frame is made as light as another: ``factors`` and ``offsets`` of each channel (c, 1, 1), and what the blocks of a row
-    differ by beyond these, where light wanders, (rows of blocks, channels * width); None where they do not."""
+    differ by beyond these, where light wanders, (c, rows of blocks, width); None where they do not."""
 
     factors: Pixels
     offsets: Pixels
     away: Pixels | None
 
-    def put(self, planes: Pixels, rows: slice, lit: Pixels) -> None:
-        """Puts these rows of ``planes`` (c, h, w) into ``lit``, as light as the other frame."""
-        part = np.multiply(planes[:, rows], self.factors, out=lit[:, rows])
-        part += self.offsets
+    def put(self, planes: Pixels, rows: slice, lit: Pixels) -> Pixels:
+        """Puts these rows of ``planes`` (c, h, w) into ``lit``, as light as the other frame, and returns them."""
+        part = lit[:, rows]
+        more = self.offsets
         if self.away is not None:
-            there = between(self.away, (np.arange(rows.start, rows.stop) + 0.5) / (len(self.away) * BLOCK))
-            part += there.reshape(-1, len(part), part.shape[2]).swapaxes(0, 1)
+            there = (np.arange(rows.start, rows.stop) + 0.5) / (self.away.shape[1] * BLOCK)
+            more = more + np.stack([between(plane, there) for plane in self.away])
+        if (self.factors == 1).all():
+            return np.add(planes[:, rows], more, out=part)
+        np.multiply(planes[:, rows], self.factors, out=part)
+        part += more
+        return part
 
 
 def _light(planes: Pixels, before: Pixels, expected: Pixels, wide: float) -> _Light | None:
@@ -442,7 +446,7 @@ def _light(planes: Pixels, before: Pixels, expected: Pixels, wide: float) -> _Li
     if not mean.any():
         return _Light(factors, offsets, None)
     across = (np.arange(planes.shape[2]) + 0.5) / (mean.shape[2] * BLOCK)
-    return _Light(factors, offsets, np.concatenate([between(part.T, across).T for part in mean], axis=1))
+    return _Light(factors, offsets, np.stack([np.ascontiguousarray(between(part.T, across).T) for part in mean]))
 
 
 def _contrast(one: Pixels, other: Pixels, variance: Pixels) -> tuple[Pixels, Pixels] | None:

@@ -65,6 +65,9 @@ ALIKE = 0.35
 TRUSTED = 0.5
 """Share of a 3x3 window's weight that must be good for `filled` to look no farther."""
 
+TOGETHER = 32
+"""Rows that `between` weighs at once."""
+
 STRIP = 64
 """Rows or columns of which `box_mean` sums at once: of a large image the sums, in float64, would take much memory."""
 
@@ -179,15 +182,22 @@ class Places:
 
 
 def between(rows: Planes, places: NDArray[Any]) -> Planes:
-    """The values (places, columns) at ``places`` (0 to 1) along the ``rows``: on straight lines between their middles."""
+    """The values (places, columns) at ``places`` (0 to 1, rising) along the ``rows``: on straight lines between their middles."""
     at = np.clip(places * len(rows) - 0.5, 0, len(rows) - 1)
     first = np.minimum(at.astype(np.intp), max(len(rows) - 2, 0))
-    share = (at - first).astype(np.float32)[:, None]
-    values: Planes = rows[first]
-    step = rows[np.minimum(first + 1, len(rows) - 1)]
-    step -= values
-    step *= share
-    values += step
+    share = (at - first).astype(np.float32)
+    values = np.empty((len(places), rows.shape[1]), np.float32)
+    # A product of a few rows at a time is the fastest way to weigh them.
+    for start in range(0, len(places), TOGETHER):
+        part = slice(start, start + TOGETHER)
+        low = first[start]
+        own = first[part] - low
+        weights = np.zeros((len(own), own[-1] + 2), np.float32)
+        line = np.arange(len(own))
+        weights[line, own + 1] = share[part]
+        weights[line, own] = 1 - share[part]
+        known = rows[low : low + weights.shape[1]]
+        np.matmul(weights[:, : len(known)], known, out=values[part])
     return values
 
 

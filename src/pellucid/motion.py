@@ -41,14 +41,9 @@ CHANCE = 3.0
 """Standard deviations by which a block must be nearer with a motion of its own than with that of the whole picture: among many
 motions chance favours one."""
 
-STEPS = ((8, 3), (4, 4), (2, 4))
-"""How many times smaller the frames are, and how many steps are taken in each."""
-
-TOGETHER = 2
-"""The first of these steps in each size move all blocks as one affine motion."""
-
-AGAIN = 2
-"""How many of the last steps are taken where the motion is nearly known."""
+STEPS = ((8, 2, 1), (4, 2, 2), (2, 0, 3))
+"""How many times smaller the frames are, how many steps in each move all blocks as one affine motion, and how many move each block
+by itself."""
 
 TURNS = 3
 """Times that it is asked anew from where in the other frame a block comes."""
@@ -65,9 +60,20 @@ ALIKE = 0.35
 EDGE = 1.0
 """Pixels of difference from which two neighbours bind each other by half: they belong to different things."""
 
-SURE = 8.0
-"""Times the noise's variance by which the squared differences of three by three blocks must be less with motion than without it:
-chance alone makes them so much less in one of fifty."""
+SURE = 12.0
+"""Times the noise's variance by which the squared differences of three by three blocks must be less with motion than without it,
+where the blocks around them move as well."""
+
+SURE_ALONE = 40.0
+"""The same where they do not: where there is much to see, noise alone moves each of the nine, both ways, and makes the differences
+less by 18."""
+
+WIDE, MOVING = 9, 25.0
+"""Blocks a side of what is around, and by how many times the variance its differences must be less with its mean motion for it to
+move."""
+
+SURE_WIDE = 8.0
+"""Times by which each of its blocks has a say at most."""
 
 BLURRED = 0.0586
 """The share of white noise's variance that is left in the slopes of a frame after `_smooth`."""
@@ -144,11 +150,13 @@ def find(frame: Pixels | Sizes, before: Pixels | Sizes, noise: float, old: float
     one, other = (each if isinstance(each, Sizes) else Sizes(each) for each in (frame, before))
     blocks = -(-one.shape[0] // BLOCK), -(-one.shape[1] // BLOCK)
     noise = max(noise, 1e-4)
+    if near is not None and near.none:
+        return near
     if near is None:
         motion = _searched(one.at(SMALLEST), other.at(SMALLEST), blocks, noise)
-        steps = [(scale, step < TOGETHER) for scale, count in STEPS for step in range(count)]
+        steps = [(scale, step < together) for scale, together, own in STEPS for step in range(together + own)]
     else:
-        motion, steps = near, [(2, False)] * AGAIN
+        motion, steps = near, [(2, False)]
     for scale, together in steps:
         motion = _finer(one.smooth(scale), other.smooth(scale), motion, scale, noise, old, together=together)
     if near is not None:
@@ -222,13 +230,15 @@ class _Pieces:
                 (row, column), (y, x), (down, right) = (
                     tuple(part[which[first : first + AT_ONCE]] for part in each) for each in (self.there, self.begin, self.rest)
                 )
+                one, other = by_down[down], by_right[right]
                 if not inside:
                     # Beyond the edge the last pixel goes on.
                     y = np.clip(y[:, None] + reach, 0, planes.shape[1] - 1)[:, :, None]
                     x = np.clip(x[:, None] + reach, 0, planes.shape[2] - 1)[:, None]
-                one, other = by_down[down], by_right[right]
+                    y = y * planes.shape[2] + x
                 for plane, window, place in zip(planes, windows, places, strict=True):
-                    place[row, column] = one @ ((window if inside else plane)[y, x] @ other)
+                    given = window[y, x] if inside else plane.ravel().take(y, mode="wrap")
+                    place[row, column] = one @ (given @ other)
 
 
 def _between(motion: Motion) -> Motion:
@@ -380,16 +390,24 @@ def _sure(frame: Pixels, before: Pixels, motion: Motion, noise: float) -> Motion
     """The motion where it is surely better than none, by frames of half the size."""
     if motion.none:
         return motion
-    blocks, side = motion.down.shape, BLOCK // 2
+    smooth = Motion(*(box(part.astype(np.float32), WIDE).astype(np.float64) for part in (motion.down, motion.right)))
+    # A thing that moves by itself has no great say in what moves around it.
+    wide = np.clip(_gained(frame, before, smooth, noise), -SURE_WIDE, SURE_WIDE)
+    moving = np.float32(WIDE**2) * box(wide, WIDE) > MOVING
+    around = np.float32(9) * box(_gained(frame, before, motion, noise), 3)
+    moves = around > np.where(moving, SURE, SURE_ALONE)
+    return Motion(np.where(moves, motion.down, 0.0), np.where(moves, motion.right, 0.0))
+
+
+def _gained(frame: Pixels, before: Pixels, motion: Motion, noise: float) -> Pixels:
+    """By how many times the noise's variance the squared differences of each block are less with motion than without it, by frames
+    of half the size."""
     # Held against the opposite motion, for which pixels between pixels are as smooth: the mean of two pixels has less noise than
     # one, and is nearer to any frame.
-    other = Motion(-motion.down, -motion.right)
-    there, opposite = warped(before, motion, 2), warped(before, other, 2)
-    # The difference of both squares.
-    gained = (there - opposite) * (2 * frame - there - opposite)
-    around = box(_totals(gained, side, blocks).astype(np.float32), 3) * np.float32(9)
-    moves = around > np.float32(4 * SURE * (noise / 2) ** 2)
-    return Motion(np.where(moves, motion.down, 0.0), np.where(moves, motion.right, 0.0))
+    there, opposite = warped(before, motion, 2), warped(before, Motion(-motion.down, -motion.right), 2)
+    # The difference of both squares is four times as much.
+    totals = _totals((there - opposite) * (2 * frame - there - opposite), BLOCK // 2, motion.down.shape)
+    return np.asarray(totals / noise**2, np.float32)
 
 
 def warped(plane: Pixels, motion: Motion, scale: int) -> Pixels:

@@ -206,7 +206,9 @@ class Stage:
                 followed = follower.submit(self._follow, view)
                 if math.prod(view.shape[:2]) > SMALL:
                     at_once = 1
-                ready = [done() for _ in range(len(waiting) - at_once + 1)]
+                # One more waits for the first that has time: the next is fused early enough for none to wait for it.
+                most = at_once + 1 if at_once > 1 else 1
+                ready = [done() for _ in range(len(waiting) - most + 1)]
                 work = partial(self._followed, self.model if at_once == 1 else self.model.side_by_side(), view, followed)
                 waiting.append((frame, work, pool.submit(work)))
                 yield from ready
