@@ -252,6 +252,16 @@ def test_faded_colours_come_back_and_others_stay(photograph: Pixels) -> None:
     assert np.abs(mended - truth).max() < 0.5 * np.abs(before - truth).max()
 
 
+def test_flicker_of_the_exposure_leaves_no_colours_where_channels_have_faded_apart(photograph: Pixels) -> None:
+    model = restorer.load("film")
+    clean = np.asarray(0.8 * photograph[:96, :128], np.float32)
+    worn = wear.wear(1.1 * clean[None], "fading:0.5", np.random.default_rng(0))
+    power, factor = (tuple(map(float, part)) for part in worn.fading)
+    entry = reels.Entry(gain=((float(1.1 ** -np.mean(power)),),), fading=reels.Fading(power, factor, exposed=True))
+    made = np.asarray(model.details(View((Image(worn.frames[0]),), 0, clip=(entry,)), grain=1.0).image.pixels)
+    np.testing.assert_allclose(np.median(made / np.maximum(clean, 0.02), axis=(0, 1)), 1, atol=0.005)
+
+
 # -- the task -----------------------------------------------------------------------------------------------------------
 
 

@@ -180,7 +180,7 @@ DIAGNOSIS_ROWS = (
     {"photons"},
     {"drawn", "extremes"},
     {"described", "doubt", "dyes", "gain", "places", "shot"},
-    {"fine"},
+    {"exposure", "fine"},
     {"believing"},
 )
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pellucid import paths, reels, registration, wear
-from pellucid.diagnosis import dyes
+from pellucid.diagnosis import dyes, exposure
 from pellucid.images import Pixels
 from pellucid.training import fading
 
@@ -403,3 +403,64 @@ def test_made_examples_say_what_was_lost() -> None:
     assert worn.shape == values.shape
     assert worn.min() >= 0
     assert worn.max() <= 1
+
+
+# -- light that changes -------------------------------------------------------------------------------------------------
+
+
+def reel_of(photograph: Pixels, lost: float, flicker: str, *, grain: float = 0.015) -> reels.Reel:
+    """A look at a clip in 8 bits: a camera pans over a photograph that has lost so much cyan, and the light changes before that
+    ("exposed") or behind it ("lamp")."""
+    rng = np.random.default_rng(11)
+    light, found = rng.normal(1, 0.06, 24), reels.Reel()
+    for at, factor in enumerate(light):
+        frame = 0.85 * photograph[40 + at : 328 + at, 3 * at : 480 + 3 * at][::2, ::2]
+        frame = frame * factor if flicker == "exposed" else frame
+        frame = wear.wear(frame[None], f"fading:{lost}", rng).frames[0] if lost else frame
+        frame = frame * factor if flicker == "lamp" else frame
+        found.add((np.rint(255 * np.clip(frame + rng.normal(0, grain, frame.shape), 0, 1)) / 255).astype(np.float32))
+    return found
+
+
+@pytest.mark.parametrize(("lost", "flicker"), [(0.2, "exposed"), (0.4, "exposed"), (0.7, "exposed"), (0.4, "lamp"), (0, "lamp")])
+def test_light_that_has_changed_before_fading_shows_the_powers_of_the_channels(
+    lost: float, flicker: str, photograph: Pixels
+) -> None:
+    found = exposure.powers_of(np.stack(reel_of(photograph, lost, flicker)._changes))
+    assert found is not None
+    powers = 1 - lost * np.array([1, 0.3, 0.6]) if flicker == "exposed" else np.ones(3)
+    np.testing.assert_allclose(found.logs, np.log(powers[[0, 2]] / powers[1]), atol=0.02)
+    assert (found.errors < 0.05).all()
+
+
+def test_light_that_does_not_change_says_nothing_of_powers(photograph: Pixels) -> None:
+    assert exposure.powers_of(np.stack(reel_of(photograph, 0.4, "none")._changes)) is None
+    assert exposure.powers_of(np.full((12, 12, 3), np.nan)) is None
+    assert exposure.powers_of(np.random.default_rng(0).normal(0, 0.05, (24, 12, 3))) is None
+
+
+@pytest.mark.parametrize("lost", [0.2, 0.45])
+def test_a_clip_whose_light_changes_says_how_far_it_has_faded(lost: float, photograph: Pixels) -> None:
+    fading = reel_of(photograph, lost, "exposed").entries([0])[0].fading
+    assert fading.exposed
+    np.testing.assert_allclose(fading.power, 1 - lost * np.array([1, 0.3, 0.6]), atol=0.025)
+
+
+@pytest.mark.parametrize("flicker", ["exposed", "lamp"])
+def test_a_clip_that_has_not_faded_stays_however_its_light_changes(flicker: str, photograph: Pixels) -> None:
+    assert reel_of(photograph, 0, flicker).entries([0])[0].fading.none
+
+
+def test_a_lamp_that_flickers_says_nothing_of_fading_and_coloured_light_little() -> None:
+    network = dyes.Belief(dyes.chances_of(-np.square((dyes.LOSSES - 0.4) / 0.1) / 2), np.array([0.4, 0.12, 0.24]))
+    errors = np.full(2, 0.01)
+    same, exposed = exposure.weighed(network, exposure.Powers(np.zeros(2), errors))
+    assert exposed < 0.1
+    assert same.chances @ dyes.LOSSES == pytest.approx(0.4, abs=0.02)
+    np.testing.assert_allclose(same.dyes, network.dyes, atol=0.03)
+    # No film fades so: more of blue is gone than of red.
+    blue, exposed = exposure.weighed(network, exposure.Powers(np.array([0.05, -0.3]), errors))
+    assert exposed < 0.1
+    assert blue.chances @ dyes.LOSSES == pytest.approx(0.4, abs=0.02)
+    sure = dyes.Belief(np.array([0.999, *np.full(16, 0.001 / 16)]), np.array([0.2, 0.06, 0.12]))
+    assert exposure.weighed(sure, exposure.Powers(np.array([-0.2, 0.1]), errors))[0].chances[0] > 0.9

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid import registration
-from pellucid.diagnosis import dyes
+from pellucid.diagnosis import dyes, exposure
 from pellucid.images import Pixels
 from pellucid.paths import jumps, median_around, spread_of, trembles, trembling, unsteady
 from pellucid.registration import CELLS, DARK
@@ -74,10 +74,12 @@ compared; and how far these differ on average where the frame before is another 
 
 @dataclass(frozen=True)
 class Fading:
-    """A value v of a channel has become ``factor * v ** power``; one of each for each channel."""
+    """A value v of a channel has become ``factor * v ** power``; one of each for each channel. ``exposed``: light has changed
+    before that, and not when the film was shown or scanned."""
 
     power: tuple[float, ...] = (1.0, 1.0, 1.0)
     factor: tuple[float, ...] = (1.0, 1.0, 1.0)
+    exposed: bool = False
 
     @property
     def none(self) -> bool:
@@ -111,9 +113,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class _Recent:
-    """A frame that others may be held against: its ``plane``, the ``means`` of parts of it, and its place and light on their paths;
-    the ``key`` that it was held against, too. ``lost``: nobody knows its place. Frames of one ``chain`` know each other's."""
+    """A frame that others may be held against: its ``pixels``, their ``plane``, the ``means`` of parts of it, and its place and
+    light on their paths; the ``key`` that it was held against, too. ``lost``: nobody knows its place. Frames of one ``chain`` know
+    each other's."""
 
+    pixels: Pixels
     plane: Pixels
     means: Pixels
     place: tuple[float, float] = (0.0, 0.0)
@@ -133,6 +137,7 @@ class Reel:
         self._moves: list[tuple[float, float]] = []
         self._doubts: list[tuple[float, float]] = []
         self._gains: list[Pixels] = []
+        self._changes: list[Pixels] = []
         self._means: list[float] = []
         self._colours: list[Pixels] = []
         self._bytes, self._thin = 0, 1
@@ -153,16 +158,17 @@ class Reel:
             self._bytes = sum(part.nbytes for part in self._colours)
         if self._recent and self._recent[-1].plane.shape != plane.shape:
             self._recent.clear()
-        self._hold(plane)
+        self._hold(small, plane)
         self._shape = plane.shape[0], plane.shape[1]
 
-    def _hold(self, plane: Pixels) -> None:
+    def _hold(self, small: Pixels, plane: Pixels) -> None:
         """Holds the next frame against the one before; behind a flash, or a black frame, against one from before that, so that what
         is measured in it has no say."""
         means = registration.means(plane, BLOCKS)
+        self._changes.append(np.full((CELLS[0] * CELLS[1], 3), np.nan, np.float32))
         if not self._recent:
             self._chains.append(len(self._chains))
-            self._recent.append(_Recent(plane, means, chain=self._chains[-1]))
+            self._recent.append(_Recent(small, plane, means, chain=self._chains[-1]))
             self._moves.append((0.0, 0.0))
             self._doubts.append((0.0, 0.0))
             self._gains.append(np.zeros(CELLS, np.float32))
@@ -171,12 +177,14 @@ class Reel:
         for before in _alike(means, self._recent):
             fit, gains = registration.held_against(before.plane, plane)
             key = copy(before.key)
-            fit = key.step(before.plane, plane, fit)
+            near, fit = fit, key.step(before.plane, plane, fit)
             apart = _apart(means, before.means)
             # A frame that is burnt out, black or another picture says nothing of its place.
             lost = not np.isfinite(fit.doubt).all() and (before.lost or apart > UNLIKE)
             if not lost:
                 break
+        if small.shape[2] == before.pixels.shape[2] == 3 and np.isfinite(near.rest):
+            self._changes[-1] = registration.brightened(before.pixels, small, near)
         levels = [max(DARK, float(each.mean())) for each in (before.means, means)]
         if DARK in levels:
             # Nothing else is known of the light of a black frame.
@@ -185,7 +193,7 @@ class Reel:
         place = before.place[0] + move[0], before.place[1] + move[1]
         light = before.light + gains
         self._chains.append(len(self._chains) if lost else before.chain)
-        self._recent.append(_Recent(plane, means, place, light, key, lost, self._chains[-1]))
+        self._recent.append(_Recent(small, plane, means, place, light, key, lost, self._chains[-1]))
         # The figures as they were measured, to the bit, where the frame before is the one that it was held against.
         self._moves.append(move if before is last else (place[0] - last.place[0], place[1] - last.place[1]))
         self._doubts.append((fit.doubt[0] / side, fit.doubt[1] / side))
@@ -249,8 +257,18 @@ class Reel:
         """How each scene has faded: as the others have, where it does not contradict them. A scene that says nothing stays."""
         alone = [dyes.belief([part for part in self._colours[first:after] if len(part)]) for first, after in scenes]
         together = iter(dyes.agreed([each for each in alone if each is not None]))
+        beliefs = [None if each is None else next(together) for each in alone]
         channels = self._colours[0].shape[2] if self._colours else 3
-        return [_fading(None if each is None else next(together), channels, UNSURE_OF_CLIPS, odds) for each in alone]
+        fadings: dict[int, Fading] = {}
+        for belief in beliefs:
+            if id(belief) in fadings:
+                continue
+            # Scenes that have faded alike say together how their light changes.
+            alike = [scene for scene, own in zip(scenes, beliefs, strict=True) if own is belief]
+            powers = exposure.powers_of(np.stack([each for first, after in alike for each in self._changes[first:after]]))
+            read, exposed = (belief, 0.0) if belief is None or powers is None else exposure.weighed(belief, powers)
+            fadings[id(belief)] = replace(_fading(read, channels, UNSURE_OF_CLIPS, odds), exposed=exposed > 0.5)
+        return [fadings[id(belief)] for belief in beliefs]
 
     def _scene(self, first: int, after: int, course: NDArray[np.float64]) -> list[Entry]:
         """The correction of each frame of a scene; ``course`` is the logarithm of its brightness."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pellucid.images import Pixels
 
-__all__ = ["CELLS", "DARK", "Fit", "Key", "held_against", "means", "shifted"]
+__all__ = ["CELLS", "DARK", "Fit", "Key", "brightened", "held_against", "means", "shifted"]
 
 CELLS = 3, 4
 """Rows and columns of the areas whose brightness is followed."""
@@ -34,6 +34,10 @@ LOBES = 3
 ALIKE_IN_BOTH, KNOWN = 0.1, 0.02
 """The share of the power of gradients that two frames must have in common, since grain is new in each; and the share of the power
 of a motion that nothing else explains, as more light or a camera that comes nearer: below these nothing says where a frame is."""
+
+LIT, MANY = (0.1, 0.97), 50_000
+"""Values of which it is asked how their light has changed channel by channel: darker ones are grain, brighter ones cut off; and
+the pixels of a frame from which every second row is enough."""
 
 DARK = 0.02
 """Brightness below which nothing is known of flicker."""
@@ -255,6 +259,30 @@ def _gains(before: Pixels, frame: Pixels, down: float, right: float, gain: float
             if values.size >= 64:
                 gains[row, column] = np.median(values)
     return gains
+
+
+def brightened(before: Pixels, frame: Pixels, fit: Fit) -> Pixels:
+    """By how much the logarithm of each channel (areas, c) has changed from pixels (h, w, c) to the next frame's in each of
+    `CELLS`, by one set of pixels for all channels; not a number where few are neither dark nor burnt out."""
+    channels = frame.shape[2]
+    changes = np.full((CELLS[0] * CELLS[1], channels), np.nan, np.float32)
+    samples = [_sampled(before[..., channel], fit.down, fit.right) for channel in range(channels)]
+    _, rows, columns = samples[0]
+    step = 1 if frame.shape[0] * frame.shape[1] < MANY else 2
+    old, new = np.stack([part[::step] for part, _, _ in samples]), frame[rows, columns][::step].transpose(2, 0, 1)
+    if not old.size:
+        return changes
+    lit = np.asarray(((np.minimum(old, new) > LIT[0]) & (np.maximum(old, new) < LIT[1])).all(axis=0))
+    ratio = np.log(np.maximum(new, LIT[0]) / np.maximum(old, LIT[0]))
+    height, width = lit.shape
+    for cell in range(len(changes)):
+        row, column = divmod(cell, CELLS[1])
+        part = slice(row * height // CELLS[0], (row + 1) * height // CELLS[0])
+        across = slice(column * width // CELLS[1], (column + 1) * width // CELLS[1])
+        values = ratio[:, part, across][:, lit[part, across]]
+        if values.shape[1] >= 64:
+            changes[cell] = np.median(values, axis=1)
+    return changes
 
 
 def means(pixels: Pixels, count: int) -> Pixels:

@@ -374,10 +374,15 @@ def _mended(work: _Work, planes: Pixels, place: Place, room: Pixels) -> Pixels:
             result = np.where(still, frame, result.mean(axis=2, keepdims=True))
     output = result.transpose(2, 0, 1)
     output = output.mean(axis=0, keepdims=True) if len(planes) == 1 else output
-    if work.gain is not None:
-        output = output * _part(work.gain, place, frame)
+    gain = None if work.gain is None else _part(work.gain, place, frame)
+    exposed = work.fading is not None and work.fading.exposed
+    if gain is not None and not exposed:
+        output = output * gain
     if work.fading is not None:
         output = reels.unfaded(output, work.fading)
+    if gain is not None and work.fading is not None and exposed:
+        # The light has changed by more than the faded channels have on average.
+        output = output * gain ** np.float32(1 / np.mean(work.fading.power))
     # A piece must not give back what it was given.
     return np.array(output, dtype=np.float32)
 
