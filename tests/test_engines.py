@@ -130,6 +130,17 @@ def test_a_picture_goes_into_bfloat16_without_being_rounded(name: str) -> None:
     assert np.sqrt(np.square(answer - expected).mean()) < 0.1 * np.sqrt(np.square(rounded - expected).mean())
 
 
+def test_planes_that_are_brought_spare_a_copy_and_change_nothing() -> None:
+    graph = restorer.load("photo-fast").models.graph("colour")
+    own = graph.card.channels + len(graph.card.maps)
+    planes = np.random.default_rng(0).random((1, own + graph.spare, 64, 48), dtype=np.float32)
+    planes[:, own:] = np.nan
+    before = planes[:, :own].copy()
+    expected = graph(before)
+    np.testing.assert_array_equal(graph(planes), expected)
+    np.testing.assert_array_equal(planes[:, :own], before)
+
+
 def test_a_graph_that_does_not_begin_with_a_convolution_stays_as_it_is() -> None:
     import openvino
     from openvino import opset13

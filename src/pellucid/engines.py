@@ -60,15 +60,20 @@ on in bfloat16, which fails to compile below AVX-512 and is emulated, at half th
 
 
 class Graph:
-    """A compiled graph. Calls may come from several threads."""
+    """A compiled graph. Calls may come from several threads. ``spare``: how many planes behind the card's the engine uses for
+    itself; calls that bring them save it a copy of all planes."""
 
-    def __init__(self, run: Run, card: Card, engine: str) -> None:
+    spare = 0
+
+    def __init__(self, run: Run, card: Card, engine: str, spare: int = 0) -> None:
         self.card = card
         self.engine = engine
+        self.spare = spare
         self._run = run
 
     def __call__(self, planes: Planes) -> Planes:
-        """The network's output for (n, channels + maps, height, width) float32. The card's multiple divides height and width."""
+        """The network's output for (n, channels + maps, height, width) float32, or for as many planes more as are ``spare``, whose
+        values do not count. The card's multiple divides height and width."""
         step = self.card.multiple_of
         if planes.shape[2] % step or planes.shape[3] % step:
             # OpenVINO would return another size without an error.
@@ -187,12 +192,12 @@ def open_graph(path: Path, *, device: str = "auto", engine: str = "auto", scale:
         card = replace(card, scale=scale)
     name = engine_for(device, engine)
     try:
-        run = ENGINES[name](path, card, "cuda" if device == "cuda" else "cpu", streams)
+        run, spare = ENGINES[name](path, card, "cuda" if device == "cuda" else "cpu", streams)
     except (EngineError, ModelError):
         raise
     except Exception as error:  # both engines raise types of their own
         raise EngineError(f"{path}: cannot be compiled: {_last_line(error)}") from error
-    return Graph(run, card, name)
+    return Graph(run, card, name, spare)
 
 
 def precision(engine: str) -> str:
@@ -258,7 +263,7 @@ def _last_line(error: Exception) -> str:
 # -- OpenVINO ---------------------------------------------------------------------------------------------------------
 
 
-def _open_openvino(path: Path, card: Card, device: str, streams: int) -> Run:
+def _open_openvino(path: Path, card: Card, device: str, streams: int) -> tuple[Run, int]:
     network = _compiled(path, card, streams)
     import openvino
 
@@ -280,8 +285,11 @@ def _open_openvino(path: Path, card: Card, device: str, streams: int) -> Run:
         if not hasattr(local, "request"):
             local.request = network.create_infer_request()
         count, _, height, width = planes.shape
-        if finer:
+        brought = planes.shape[1] == taken
+        if finer and not brought:
             planes = _halved(planes, finer)
+        elif finer:
+            _halve(planes, finer)
         answer = np.empty((count, answered, height * card.scale, width * card.scale), np.float32)
         # The engine reads and writes these arrays themselves: of a large piece a copy takes time, and as much memory again.
         local.request.set_input_tensor(openvino.Tensor(planes, shared_memory=True))
@@ -296,9 +304,11 @@ def _open_openvino(path: Path, card: Card, device: str, streams: int) -> Run:
             # It would hold them until the next call.
             local.request.set_input_tensor(nothing[0])
             local.request.set_output_tensor(nothing[1])
+            if finer and brought:
+                planes[:, :finer] += planes[:, -finer:]
         return answer
 
-    return run
+    return run, finer
 
 
 def _compiled(path: Path, card: Card, streams: int) -> Any:
@@ -360,15 +370,21 @@ def _in_two(model: Any, channels: int) -> Any:
 def _halved(planes: Planes, channels: int) -> Planes:
     """The input (n, c, h, w) of a graph made by `_in_two`: the first ``channels`` as bfloat16 holds them, the other planes, and
     what is left of the first."""
-    count, _, height, width = planes.shape
-    answer = np.empty((count, planes.shape[1] + channels, height, width), np.float32)
-    whole, left = answer[:, : planes.shape[1]], answer[:, planes.shape[1] :]
-    whole[:] = planes
-    # The first 16 bits of a float32 are a bfloat16.
-    bits = whole[:, :channels].view(np.uint32)
-    np.bitwise_and(bits, np.uint32(0xFFFF0000), out=bits)
-    np.subtract(planes[:, :channels], whole[:, :channels], out=left)
+    count, own, height, width = planes.shape
+    answer = np.empty((count, own + channels, height, width), np.float32)
+    answer[:, :own] = planes
+    _halve(answer, channels)
     return answer
+
+
+def _halve(planes: Planes, channels: int) -> None:
+    """The same in place, where the last ``channels`` are for what is left of the first: added to these, it gives them back."""
+    shown, left = planes[:, :channels], planes[:, -channels:]
+    left[:] = shown
+    # The first 16 bits of a float32 are a bfloat16.
+    bits = shown.view(np.uint32)
+    np.bitwise_and(bits, np.uint32(0xFFFF0000), out=bits)
+    left -= shown
 
 
 def _content(path: Path) -> bytes:
@@ -394,7 +410,7 @@ def _openvino_core() -> Any:
 # -- ONNX Runtime -----------------------------------------------------------------------------------------------------
 
 
-def _open_onnxruntime(path: Path, card: Card, device: str, streams: int) -> Run:
+def _open_onnxruntime(path: Path, card: Card, device: str, streams: int) -> tuple[Run, int]:
     # Calls from several threads share its threads as they are.
     runtime = _onnxruntime()
     options = runtime.SessionOptions()
@@ -412,7 +428,7 @@ def _open_onnxruntime(path: Path, card: Card, device: str, streams: int) -> Run:
         answer: Planes = session.run([_output(card)], {"input": planes})[0]
         return answer
 
-    return run
+    return run, 0
 
 
 @lru_cache(maxsize=1)
@@ -424,4 +440,7 @@ def _onnxruntime() -> Any:
     return onnxruntime
 
 
-ENGINES: dict[str, Callable[[Path, Card, str, int], Run]] = {"openvino": _open_openvino, "onnxruntime": _open_onnxruntime}
+ENGINES: dict[str, Callable[[Path, Card, str, int], tuple[Run, int]]] = {
+    "openvino": _open_openvino,
+    "onnxruntime": _open_onnxruntime,
+}

@@ -230,7 +230,7 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
         tile=(TILE if noise.density == 0 else FILLED_TILE)[models.precision],
         engine_bytes=ENGINE_BYTES[models.precision],
         piece_bytes=PIECE_BYTES + more,
-        room=len(card.maps),
+        room=len(card.maps) + models.graph(plan.role).spare,
         halo=work.halo,
         multiple_of=work.multiple_of,
     )
