@@ -18,6 +18,7 @@ from pellucid.diagnosis import (
     bands,
     blotches,
     clipped,
+    dots,
     drawn,
     enlarged,
     extremes,
@@ -31,7 +32,7 @@ from pellucid.diagnosis import (
     spots,
     squared,
 )
-from pellucid.diagnosis.believing import LESS, STRONGEST, Detail, believed, patterned
+from pellucid.diagnosis.believing import LESS, RINGING, STRONGEST, Detail, believed, patterned
 from pellucid.diagnosis.described import KINDS, Diagnosis
 from pellucid.diagnosis.drawn import Squares
 from pellucid.diagnosis.fine import BENT, MANY, SPARE, SPARSEST, Reading, measured
@@ -328,11 +329,18 @@ def _fine(detail: Detail, whole: Sequence[Pixels], size: tuple[int, ...] | None)
     if found.kind == "correlated" and detail.compressed is None and squared.plainly(parts):
         # A JPEG of hardly any waves.
         return Diagnosis("clean", sure=found.sure)
+    doubted = found.impulse_density > 0 or found.kind == "correlated" or (found.kind in WHITE and not found.patterned)
+    if doubted and dots.dotted(parts, found.sigma):
+        # They are no impulses, and the networks take them for some.
+        quality = detail.jpeg
+        if quality is not None or found.kind == "correlated" or dots.smoothed(parts):
+            return Diagnosis("clean", jpeg_quality=quality, sure=found.sure)
+        return patterned(parts, found.sigma, RINGING, found.sure)
     if found.impulse_density == 0 and found.jpeg_quality is None and found.sigma < SPECKED:
         few = spots.measured(parts)
         # A few pixels that stand out make noise of what has none.
         if few is not None and (found.kind == "clean" or measured([_mended(part, few) for part in parts]).kind == "clean"):
-            if grounds.dotted(whole):
+            if grounds.dotted(whole) or (not few.alone and dots.dotted(parts, found.sigma)):
                 return Diagnosis("clean", sure=found.sure)
             return Diagnosis("impulses", impulse_density=few.share, sure=found.sure, spots=few)
         if few is None and not found.patterned and (share := _in_one_channel(parts)) > 0:

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.clipping import Clipping
-from pellucid.diagnosis import clipped, impulses, jpeg, palette, photons, quiet, repeats
+from pellucid.diagnosis import clipped, edges, impulses, jpeg, palette, photons, quiet, repeats
 from pellucid.diagnosis.described import FAINTEST, Diagnosis
 from pellucid.diagnosis.fine import FINE, LETTERS, PLAIN
 from pellucid.images import Pixels
 from pellucid.maps import Curve
 from pellucid.quantised import Quantised
 
-__all__ = ["LESS", "STRONGEST", "Detail", "believed", "patterned"]
+__all__ = ["LESS", "RINGING", "STRONGEST", "Detail", "believed", "patterned"]
 
 FINE_DETAIL, SHARE_FINE = 0.3, 0.02
 """Share of the pixels that may be so far from their neighbours, as a share of full range, in a picture without letters or patterns.
@@ -55,6 +55,10 @@ no noise, and to take it away costs 0.2 to 0.5 dB of 45."""
 ODD = 1.15
 """How many times as much as the noise that was found the quietest places have where something else is to be asked."""
 
+CALMER = 0.9
+"""Share of the level that was found which that on few colours, or in the quietest places, must be below, to refute it: the edges
+of what was drawn were measured."""
+
 ENDS = 0.3
 """Share of black and white values from which a picture is drawn in these, and has no impulses of any value."""
 
@@ -82,6 +86,11 @@ class Detail:
     def compressed(self) -> Quantised | None:
         """The JPEG that they were, by its coefficients."""
         return jpeg.found(self.parts)
+
+    @property
+    def jpeg(self) -> int | None:
+        """The quality of that JPEG, or of one whose seams show alone."""
+        return self.compressed.quality if self.compressed is not None else jpeg.confirmed(self.parts)
 
     @cached_property
     def photon(self) -> float:
@@ -117,7 +126,7 @@ class Detail:
     def colours(self, struck: float = 0.0) -> palette.Colours | None:
         """The few colours of what was drawn, tiles, letters and the like; None where they are many, and in other pictures.
         ``struck`` is the share of impulses, which are far from their neighbours, too."""
-        if self.sharp or self.pattern:
+        if self.sharp or self.pattern or self.hard or (self.few is not None and self.few.pure):
             return self.few
         if self.far < SHARE_FINE + struck or self.few is None:
             return None
@@ -155,10 +164,15 @@ class Detail:
         """Whether most of what is fine is a pattern."""
         return self.repeats is not None and self.repeats.pattern
 
+    @cached_property
+    def hard(self) -> bool:
+        """Whether its edges are as hard as drawn ones."""
+        return edges.hard(self.parts)
+
     @property
     def drawn(self) -> bool:
-        """Whether it is full of letters or the like, or a pattern."""
-        return self.fine or self.pattern
+        """Whether it is full of letters or the like, or a pattern, or has hard edges."""
+        return self.fine or self.pattern or self.hard
 
 
 def believed(detail: Detail, found: Diagnosis) -> Diagnosis:
@@ -192,11 +206,16 @@ def _believed(detail: Detail, found: Diagnosis) -> Diagnosis:
     struck = found.impulse_density > 0 and not palette.without(detail.counts, found.impulse_density)
     if white_on_few:
         few = detail.few
-    elif processed and not (detail.sharp or detailed or far):
+    elif processed and not (detail.sharp or detailed or far or detail.hard):
         few = None
     else:
         few = detail.colours(found.impulse_density if struck else 0.0)
     compressed = found.jpeg_quality is not None and (few is None or not few.noisy or jpeg.confirmed(parts) is not None)
+    if found.impulse_density == 0 and detail.hard and (compressed or detail.compressed is not None) and found.kind != "jpeg":
+        told = far and found.jpeg_quality is None and few is not None and few.noisy
+        if not told:
+            # Noise that lies under a JPEG cannot be told from what the JPEG left of hard edges.
+            return Diagnosis("clean", jpeg_quality=detail.jpeg, sure=found.sure)
     if few is not None and not compressed and few.noisy and _on_colours(detail, few, found, surely=white_on_few):
         # Where colours are many, the widest noise that fits is wider than the noise that is there.
         nearer = repeats.level(parts, few.curve, detail.repeats) if few.curve.flat else None
@@ -206,7 +225,7 @@ def _believed(detail: Detail, found: Diagnosis) -> Diagnosis:
         return Diagnosis("clean", jpeg_quality=found.jpeg_quality, sure=found.sure)
     if compressed:
         return found
-    if found.kind == "correlated" and detail.pattern and detail.fine:
+    if found.kind == "correlated" and (detail.hard or (detail.pattern and detail.fine)):
         return Diagnosis("clean", sure=found.sure)
     level = _refuted(detail, found, struck=struck)
     black_and_white = found.kind == "impulses" and detailed and clipped.share(parts) > ENDS
@@ -231,8 +250,15 @@ def _refuted(detail: Detail, found: Diagnosis, *, struck: bool) -> float | None:
     between = detail.between if detailed or again is None else np.inf
     most = np.inf if detail.repeats is None or detail.repeats.lag is None else 255 * sqrt(detail.repeats.most)
     alone = found.kind in WHITE and found.impulse_density == 0
+    few = detail.few if detail.drawn else None
+    calm = few.level if few is not None and few.noisy else detail.between
+    real = alone and (detail.hard or (detail.drawn and not _by_chance(detail, found)))
     # The first that refutes it counts.
     doubts = (
+        # Squares in which there is less noise, whose edges were measured.
+        (real and calm < CALMER * found.sigma, calm),
+        # All colours would be wider.
+        (real and few is not None and few.refute(found.curve.raised(LESS)), 0.0 if few is None else few.level),
         # Noise never comes again, and there is too little that does not.
         (
             (detail.drawn and alone and _mean_square(detail.parts, found.curve) > MORE * (most / 255) ** 2)
@@ -267,6 +293,8 @@ def _again(detail: Detail, found: Diagnosis) -> float | None:
 def _on_colours(detail: Detail, few: palette.Colours, found: Diagnosis, *, surely: bool) -> bool:
     """Whether noise on ``few`` colours is more likely than what was found; ``surely``: it is white."""
     most = np.inf if detail.repeats is None else detail.repeats.most + EDGES * detail.repeats.energy
+    if few.pure:
+        return True
     too_much = _mean_square(detail.parts, few.curve) > MORE * most
     if too_much or (found.kind == "clean" and not (surely or detail.pattern or detail.far >= SURELY_FINE)):
         # There is no such noise.

@@ -129,15 +129,15 @@ def _single(parts: Sequence[NDArray[np.float32]]) -> tuple[Spots | None, bool]:
         struck += int(np.count_nonzero(off))
         places += int(np.count_nonzero(free))
         inner, ground = part[middle:-middle, middle:-middle][off], part[: 1 - SIDE, : 1 - SIDE][off]
-        values.append(inner[(inner != ground).all(axis=1)])
+        values.append(inner[(inner != ground).sum(axis=1) >= min(2, part.shape[2])])
         for axis in (0, 1):
             spread[axis].extend(_excess(off.sum(axis=axis), free.sum(axis=axis)))
     few = max(FEWEST, LEAST * places) <= struck <= MOST * places
     if not few or not _by_chance(spread):
         return None, False
-    # Those that strike one channel alone have the ground's values in the others.
+    # Those that strike one channel alone have the ground's values in the others; pure colours have one in common with the ground.
     whole = np.concatenate(values)
-    dots = whole.shape[1] == 3 and len(whole) >= FEWEST and not of_any_value(whole.T)
+    dots = whole.shape[1] == 3 and len(whole) >= max(FEWEST, struck / 3) and not of_any_value(whole.T)
     return Spots(struck / places, ground=True), dots
 
 

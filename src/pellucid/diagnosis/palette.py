@@ -88,6 +88,10 @@ alike (their correlation), for the noise to be white. Photographs as they are, w
 0.75, and at least 0.29; with white noise that is so strong that it hides the picture they may pass for few colours, and have that
 noise."""
 
+HALVES, NOTHING_ELSE = 0.1, 0.06
+"""How far from a half the share of black and white values may be where there was nothing else before noise was clipped; and how
+much misfit for each pixel that may have."""
+
 VALUES, RARE = 8, 0.1
 """So many values are counted together, and the share of these that have the least, where impulses of any value are refuted."""
 
@@ -95,11 +99,12 @@ VALUES, RARE = 8, 0.1
 @dataclass(frozen=True)
 class Colours:
     """Few colours, and the ``curve`` of the noise on them, nothing where there is none; ``counts`` (channels, 256) are their
-    histograms; ``off`` is the misfit of the best palette, with black and white."""
+    histograms; ``off`` is the misfit of the best palette, with black and white. ``pure``: each channel is black and white alone."""
 
     curve: Curve
     counts: NDArray[np.float64]
     off: float = 0.0
+    pure: bool = False
 
     @property
     def ends(self) -> bool:
@@ -190,7 +195,7 @@ def of(counts: NDArray[np.float64]) -> Colours | None:
     whole = counts * min(1.0, COUNTED / max(1.0, float(counts.sum(axis=1).max())))
     laws = [law for law in STEADY if _few(whole, law)]
     if not laws:
-        return None
+        return _pure(whole)
     found, fewest = Colours(Curve(), whole, _Fit.of(whole, Curve(), ends=True).misfit), np.inf
     # One level for all is what is usual: where it may be, another law must leave fewer colours than that does.
     for law in dict.fromkeys(("sigma", *laws)):
@@ -200,6 +205,29 @@ def of(counts: NDArray[np.float64]) -> Colours | None:
         if curve != Curve() and colours < fewest and (law in laws or each.noisy):
             found, fewest = each, colours
     return found
+
+
+def _pure(counts: NDArray[np.float64]) -> Colours | None:
+    """Black and white alone under noise that was clipped: half of all values are at the ends, and the others fade from there as
+    one half of a normal distribution does. None where the histograms (channels, 256) are not so."""
+    whole = np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    if abs(float((counts[:, (0, -1)] / whole).sum(axis=1).mean()) - 0.5) > HALVES:
+        return None
+    shares = np.stack([counts[:, :128].sum(axis=1), counts[:, 128:].sum(axis=1)], axis=1) / whole
+    best, found = np.inf, Curve()
+    for level in LEVELS:
+        below = np.interp((np.arange(257) - 0.5) / level, *NORMAL)
+        below[0], below[-1] = 0, 1
+        dark = np.diff(below)
+        # What goes across the middle is counted on the other side.
+        crossed = float(dark[128:].sum())
+        black = np.clip((shares[:, :1] - crossed) / max(1 - 2 * crossed, 1e-9), 0, 1)
+        likely = np.maximum(black * dark + (1 - black) * dark[::-1], 1e-12)
+        there = counts > 0
+        off = 2 * float((counts[there] * np.log((counts / whole)[there] / likely[there])).sum())
+        if off < best:
+            best, found = off, Curve(level / 255)
+    return Colours(found, counts, best, pure=True) if best < NOTHING_ELSE * float(counts.sum()) else None
 
 
 def _widest(counts: NDArray[np.float64], law: str) -> Curve:
