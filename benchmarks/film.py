@@ -1,6 +1,11 @@
 """Worn clips and stills: `pellucid film` beside what people use instead.
 
     python benchmarks/film.py DATA --what all alone stills fades likes clean unworn --model film
+    python benchmarks/film.py DATA --what speed
+
+``speed`` is that of frames of 720x576 from array to array: the first reading of a clip (``read``), and the mending of a frame that
+is given with those around it, the noise of the clip and what the reading has found (``mended``), by the clock (median) and in
+processor seconds over the number of cores (mean), which an idle machine would take at best.
 
 DATA is the folder that `film_scenes.SCENES` are in. Clips are made there (`film_scenes`) and worn by `pellucid.wear`; the
 product gets them as files without loss (FFV1), as users have them. ``psnr`` is held against the clean clip, moved as a whole by the
@@ -26,9 +31,23 @@ import film_scenes
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import baselines, degradations, footage, metrics, restorer, wear
-from pellucid.files import encoders
+from pellucid import (
+    baselines,
+    degradations,
+    diagnosis,
+    footage,
+    images,
+    memory,
+    metrics,
+    reels,
+    restorer,
+    scenes,
+    stages,
+    wear,
+)
+from pellucid.files import clips, encoders
 from pellucid.tasks.settings import ClipSettings
+from pellucid.views import View
 from pellucid.wear.whole import moved
 
 Pixels = NDArray[np.float32]
@@ -215,6 +234,17 @@ def shown(name: str, row: dict[str, float]) -> None:
     print(f"  {name:32} " + "  ".join(f"{key} {value:.4g}" for key, value in row.items()), flush=True)
 
 
+def _now() -> tuple[float, float]:
+    """Seconds by the clock, and of the processor over the cores."""
+    return time.perf_counter(), time.process_time() / memory.cores()
+
+
+def _seconds(moments: Sequence[tuple[float, float]]) -> list[tuple[str, float]]:
+    """The median of the steps between moments by the clock, and the mean of the processor's, the first step left out."""
+    steps = np.diff(np.array(moments)[1:], axis=0)
+    return [("clock", float(np.median(steps[:, 0]))), ("processor", float(steps[:, 1].mean()))]
+
+
 # -- parts ----------------------------------------------------------------------------------------------------------------
 
 
@@ -224,6 +254,7 @@ class Measuring:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.rows: list[dict[str, Any]] = []
+        self.loaded = restorer.load(options.model or "film")
         self.product = product(options.model, {}) if options.model else None
         self.finding = product(options.model, {"show_damage": True}) if options.model else None
 
@@ -342,9 +373,8 @@ class Measuring:
 
     def fades(self) -> None:
         """Photographs that `film-find` holds out, faded: how far their mean colour is off, before and after."""
-        from pellucid import files, images, reels
+        from pellucid import files
         from pellucid.training import recipes
-        from pellucid.views import View
 
         def plain(name: str) -> str:
             return name.replace("/", "-").replace("_", "-")
@@ -376,6 +406,34 @@ class Measuring:
             }
             self.keep(f"fading:{level}", "stills", "film", {name: float(value) for name, value in row.items()})
 
+    def speed(self) -> None:
+        """Seconds a frame of 720x576, from array to array."""
+        for case in ("scratches:8+dust:1+flicker:5+weave:0.8", ALL):
+            clean = film_scenes.moving(self.options.data, 0, min(self.options.frames, 16), (576, 720))
+            worn = wear.wear(clean, case, np.random.default_rng(0)).frames
+            pictures = [images.from_array(np.rint(255 * frame).astype(np.uint8), "auto") for frame in worn]
+            smalls = [frame.reshape(192, 3, 240, 3, 3).mean(axis=(1, 3)).astype(np.float32) for frame in worn]
+            line = stages.Line(self.loaded, self.loaded.settings(), alone=False)
+            reel = reels.Reel()
+            clocks = [_now()]
+            for small in smalls:
+                reel.add(small)
+                clocks.append(_now())
+            read = _seconds(clocks)
+            noise = scenes.beside(diagnosis.look(View((pictures[0],))), pictures[0], pictures[1])
+            known = stages.Known(
+                (0,), len(worn), (scenes.levels_of([(0, noise)], (0,)),), {self.loaded.task.name: tuple(reel.entries([0]))}
+            )
+            moving = (
+                stages.Moving(picture, (clips.Frame(number, number, 1, ()), picture, None))
+                for number, picture in enumerate(pictures)
+            )
+            clocks = [_now()]
+            clocks += [_now() for _ in line.over(moving, 0, len(worn), known)]
+            row = {f"{what} {name}": value for what, part in (("read", read), ("mended", _seconds(clocks))) for name, value in part}
+            print(f"{case}, 720x576, {len(worn)} frames")
+            self.keep(case, "0", "seconds a frame", row)
+
     def clean(self) -> None:
         """Share of pixels of clean stills that are taken for damage."""
         model = restorer.load(self.options.model)
@@ -399,7 +457,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--what",
         nargs="+",
         default=["all", "alone", "stills"],
-        choices=["all", "alone", "stills", "fades", "likes", "clean", "unworn"],
+        choices=["all", "alone", "stills", "fades", "likes", "clean", "unworn", "speed"],
     )
     parser.add_argument("--model", default="film", help="a model of the task film; empty: baselines alone")
     parser.add_argument("--scenes", type=int, nargs="+", default=[0, 1], help="numbers of `film_scenes.SCENES`")

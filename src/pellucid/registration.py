@@ -35,7 +35,7 @@ ALIKE_IN_BOTH, KNOWN = 0.1, 0.02
 """The share of the power of gradients that two frames must have in common, since grain is new in each; and the share of the power
 of a motion that nothing else explains, as more light or a camera that comes nearer: below these nothing says where a frame is."""
 
-LIT, MANY = (0.1, 0.97), 50_000
+LIT, MANY = (0.1, 0.97), 40_000
 """Values of which it is asked how their light has changed channel by channel: darker ones are grain, brighter ones cut off; and
 the pixels of a frame from which every second row is enough."""
 
