@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
+from scipy import ndimage
 
 import pellucid
 from pellucid import degradations, diagnosis, images
@@ -420,6 +421,19 @@ def test_shrunk_noise_counts_where_the_networks_hardly_hear_it(
     )
     true = float(np.sqrt(np.square(after - before).mean()))
     assert pellucid.inspect(levels(after)).sigma == pytest.approx(true, rel=0.15)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("level", [8, 15])
+def test_grain_that_is_nearly_white_is_not_underrated(photograph: NDArray[np.float64], channels: int, level: float) -> None:
+    """Grain 0.4 pixels wide: its highest frequencies have a fifth less than its lowest, and the networks take it for white."""
+    clean = 255 * (photograph if channels == 3 else photograph.mean(axis=2, keepdims=True))
+    window = np.exp(-np.square(np.arange(-2, 3)) / (2 * 0.4**2))
+    grain = np.random.default_rng(1).standard_normal(clean.shape)
+    for axis in (0, 1):
+        grain = ndimage.convolve1d(grain, window / np.sqrt(np.square(window).sum()), axis=axis)
+    found = pellucid.inspect(levels(clean + level * grain))
+    assert found.sigma == pytest.approx(level, rel=0.05)
 
 
 def larger(values: NDArray[np.floating], factor: float, kernel: str) -> NDArray[np.float64]:

@@ -151,6 +151,19 @@ by how many times it must be stronger than the network says, and may be, where t
 The file for white noise is better there: by up to 6 dB; of a camera's noise and grain, which lack more, the one for processed
 noise."""
 
+SLIGHTLY_SMOOTHER, ROUGHER, UNDER = 1.1, 1.06, 1.05
+"""How much of it the highest frequencies of noise lack that is slightly smooth, as fine grain and noise that was shrunk by 1.5 are,
+at least, as a factor; how many times as much of the very highest less calm blocks have at most; and how many times as strong it is
+at least as the networks say, or the highest frequencies, which both take it for white. Of 73 gray photographs with grain 0.4 pixels
+wide half fulfil it: their level came out 11 % too low, and is 2 % off so. With white noise of level 5 to 40 five of 288 do, and get
+10 to 20 % too much."""
+
+STILL_WHITE, WHITE, RAISED = 1.5, 1.2, 0.3
+"""How much of it the highest frequencies lack at most, in gray, where the file for white noise is as good as the one for processed
+noise: on 30 gray photographs with grain and noise that was shrunk the former was 0.2 to 0.4 dB better where they lacked 1.1 to 1.4
+times, and 0.6 worse at 1.7. Beyond ``WHITE`` it is given a level that is higher by that share of what they lack: the low
+frequencies, which it must tell from the picture, have more than the mean of all; at 1.4 that gained 0.13 dB."""
+
 LACKING, LEVEL, OWN, SAME = 1.85, 1.15, 0.35, 1.28
 """How much of it the highest frequencies of noise that was turned lack at least, as a factor, and the middle ones at most: turned
 bicubically by 30 degrees and more 1.84 to 2.74 and 1.02 to 1.19; bilinearly 1.57 to 1.97 and 1.01 to 1.3, where the file for white
@@ -254,11 +267,20 @@ def _measured(parts: Sequence[Pixels], read: Reading) -> Diagnosis:
         lack, calmer, surely = changed.high, changed.level, changed.sure
         loud = max(said.white, said.correlated)
         least = UNDERRATED if lack > SMOOTHED else BENT if lack > SMOOTHER and surely and calmer > SPARE else np.inf
-        shrunk = lack < SMOOTHEST and least * loud < calmer < (FAR if surely else NEAR) * loud
+        slightly = (
+            SLIGHTLY_SMOOTHER < lack <= SMOOTHED
+            and changed.rougher < ROUGHER
+            and max(SPARE, UNDER * min(calm, loud)) < calmer <= BENT * loud
+        )
+        shrunk = slightly or (lack < SMOOTHEST and least * loud < calmer < (FAR if surely else NEAR) * loud)
         if shrunk or (loud / BENT < calmer < loud and _turned(parts, blocks, changed)):
             curve = Curve(calmer / 255)
-            if shrunk and not _white_in_colour(parts):
+            gray = parts[0].shape[2] == 1
+            if shrunk and (lack > STILL_WHITE if gray else not _white_in_colour(parts)):
                 return Diagnosis("correlated", correlated=calmer, sure=sure, curve=curve)
+            if shrunk and gray:
+                calmer *= 1 + RAISED * max(0.0, lack - WHITE)
+                curve = Curve(calmer / 255)
             return Diagnosis("gaussian", calmer, sure=sure, curve=curve, clipping=clipped.clipping(parts, curve))
     light = _in_light(parts, read) if quality is None and read.compressed is None else 0.0
     if light > 0:
@@ -336,9 +358,9 @@ def _measured(parts: Sequence[Pixels], read: Reading) -> Diagnosis:
 
 def _white_in_colour(parts: Sequence[Pixels]) -> bool:
     """Whether noise is as white in the differences of channels: a camera smooths colours more than brightness, and the file for
-    processed noise knows that."""
+    processed noise knows that. False of parts in gray."""
     if parts[0].shape[2] != 3:
-        return True
+        return False
     # Black and white are no ends of differences: raised above white, none is left out.
     apart = [(part[..., ::2] - part[..., 1:2]) / np.float32(np.sqrt(2)) + np.float32(2) for part in parts]
     few = noise.spectrum(sampling.blocks(apart))[0]

@@ -158,12 +158,13 @@ def spectrum(blocks: Blocks) -> NDArray[np.float64]:
 @dataclass(frozen=True)
 class Resampled:
     """The ``level`` in 8-bit levels of noise that somebody shrank, enlarged or turned; how much of it the highest orders and the
-    middle ones lack, as factors; and whether that is sure."""
+    middle ones lack, as factors; whether that is sure; and by how much more of the highest orders less calm blocks have."""
 
     level: float = 0.0
     high: float = 1.0
     middle: float = 1.0
     sure: bool = True
+    rougher: float = 1.0
 
 
 def resampled(blocks: Blocks) -> Resampled:
@@ -191,7 +192,7 @@ def _resampled(blocks: Blocks) -> Resampled:
         few = some
         if ENDS < light < 1 - ENDS or (many > ALIKE * some).any():
             return Resampled()
-    return Resampled(_all_orders(few, STEEP), float(few[0] / few[-1]), float(few[0] / few[1]), sure)
+    return Resampled(_all_orders(few, STEEP), float(few[0] / few[-1]), float(few[0] / few[1]), sure, float(many[-1] / few[-1]))
 
 
 def enlarged(blocks: Blocks) -> float:
