@@ -267,12 +267,12 @@ def _measured(parts: Sequence[Pixels], read: Reading) -> Diagnosis:
         lack, calmer, surely = changed.high, changed.level, changed.sure
         loud = max(said.white, said.correlated)
         least = UNDERRATED if lack > SMOOTHED else BENT if lack > SMOOTHER and surely and calmer > SPARE else np.inf
-        slightly = (
+        nearly = (
             SLIGHTLY_SMOOTHER < lack <= SMOOTHED
             and changed.rougher < ROUGHER
             and max(SPARE, UNDER * min(calm, loud)) < calmer <= BENT * loud
         )
-        shrunk = slightly or (lack < SMOOTHEST and least * loud < calmer < (FAR if surely else NEAR) * loud)
+        shrunk = nearly or (lack < SMOOTHEST and least * loud < calmer < (FAR if surely else NEAR) * loud)
         if shrunk or (loud / BENT < calmer < loud and _turned(parts, blocks, changed)):
             curve = Curve(calmer / 255)
             gray = parts[0].shape[2] == 1
