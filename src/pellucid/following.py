@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -415,13 +416,20 @@ class _Light:
         part = lit[:, rows]
         more = self.offsets
         if self.away is not None:
-            there = (np.arange(rows.start, rows.stop) + 0.5) / (self.away.shape[1] * BLOCK)
-            more = more + np.stack([between(plane, there) for plane in self.away])
+            # The rows of blocks that these lie in, and one on each side.
+            near = slice(max(0, rows.start // BLOCK - 1), rows.stop // BLOCK + 1)
+            more = more + _shares(self.away.shape[1])[rows, near] @ self.away[:, near]
         if (self.factors == 1).all():
             return np.add(planes[:, rows], more, out=part)
         np.multiply(planes[:, rows], self.factors, out=part)
         part += more
         return part
+
+
+@lru_cache(maxsize=4)
+def _shares(blocks: int) -> Pixels:
+    """The share that each row of ``blocks`` has in each row of pixels, (rows of pixels, rows of blocks)."""
+    return between(np.eye(blocks, dtype=np.float32), (np.arange(blocks * BLOCK) + 0.5) / (blocks * BLOCK))
 
 
 def _light(planes: Pixels, before: Pixels, expected: Pixels, wide: float) -> _Light | None:
