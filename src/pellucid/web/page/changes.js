@@ -77,10 +77,13 @@ export function add(files) {
 function away(entry) {
   stop(entry);
   const place = page.pictures.indexOf(entry);
+  const focused = entry.item.root.contains(document.activeElement);
   page.pictures.splice(place, 1);
   entry.item.root.remove();
   page.store?.forget(entry.id);
-  if (page.chosen === entry) choose(page.pictures[Math.min(place, page.pictures.length - 1)] || null);
+  const beside = page.pictures[Math.min(place, page.pictures.length - 1)] || null;
+  if (focused) beside?.item.root.lastElementChild.focus();
+  if (page.chosen === entry) choose(beside);
   show();
 }
 

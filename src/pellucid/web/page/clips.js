@@ -1,6 +1,7 @@
 // Clips: sent to the service one at a time, and shown before and after on both sides of a line, in step.
 
 import { Cancelled, post } from "./api.js";
+import { keepFocus } from "./page.js";
 
 const APART = 0.04; // seconds by which both may differ while they play
 
@@ -66,6 +67,7 @@ export class Clips {
     entry.item.remove();
     this.section.hidden = !this.list.children.length;
     this.keep(entry.number, null);
+    keepFocus();
   }
 
   work(entry) {

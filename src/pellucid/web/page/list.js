@@ -4,7 +4,7 @@ import { remove } from "./changes.js";
 import { glanceSoon } from "./glance.js";
 import { keep, keepPage } from "./keeping.js";
 import { choose, thumbnail } from "./looking.js";
-import { $, modelOf, page, takes } from "./page.js";
+import { $, keepFocus, modelOf, page, takes } from "./page.js";
 import { form, history, steps } from "./parts.js";
 import { factsOf, otherSize, resultOf, stale } from "./requests.js";
 
@@ -66,6 +66,7 @@ function buttons() {
   $("save-all").disabled = $("download-all").disabled;
   $("undo").disabled = !history.past.length;
   $("redo").disabled = !history.future.length;
+  keepFocus();
 }
 
 export function show() {
@@ -98,5 +99,7 @@ export function settings() {
   for (const option of page.task.options) if (option.follows) measured[option.name] = page.chosen.settings[option.follows];
   form.set(page.chosen.settings, measured);
   steps.set(page.chosen.steps, page.chosen.trust, page.chosen.id);
-  for (const option of page.task.options) form.toggle(option.name, takes(model, option));
+  // Settings of one task have no part in steps.
+  const alone = !page.chosen.steps;
+  for (const option of page.task.options) form.toggle(option.name, takes(model, option) && (alone || !option.of_task));
 }

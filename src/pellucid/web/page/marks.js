@@ -89,7 +89,7 @@ export async function propose(name) {
     picture: copy,
     value: entry.settings[name],
     ask: (value) => ({ query: { ...fit, [name]: value }, files }),
-    choose: (value) => { if (page.chosen === entry) remarked(name, value, true); },
+    choose: (value) => { if (page.chosen === entry) remarked(name, value, { now: true }); },
   });
 }
 
@@ -191,19 +191,20 @@ function again(entry) {
 
 // A setting that is placed or painted has another value: it is done soon, for several clicks in a row are one request. It is one step,
 // which is taken back with its result.
-export function remarked(name, value, now = false) {
-  const entry = page.chosen;
-  if (same(entry.settings[name], value)) return;
+export function remarked(name, value, { entry = page.chosen, now = false } = {}) {
+  if (same(entry.settings[name], value) || !page.pictures.includes(entry)) return;
   history.record(statesOf([entry.id]));
   entry.settings[name] = value;
   // One picture waits at a time.
   if (due && due !== entry) again(due);
   due = entry;
   entry.due = true;
-  settings();
-  showMarks();
+  if (page.chosen === entry) {
+    settings();
+    showMarks();
+  }
   refresh(entry);
-  if (page.task.options.some((option) => option.name === name && option.kinds.includes("hint"))) sketch(entry);
+  if (page.chosen === entry && page.task.options.some((option) => option.name === name && option.kinds.includes("hint"))) sketch(entry);
   clearTimeout(soon);
   soon = setTimeout(() => again(entry), now ? 0 : entry.result && entry.result.seconds < QUICK ? PAUSE : PAUSE_WHOLE);
 }

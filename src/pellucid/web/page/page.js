@@ -21,6 +21,18 @@ export function warn(text) {
   $("alert").hidden = !text;
 }
 
+let held = null; // the control that had the focus last
+addEventListener("focusin", ({ target }) => { held = target; });
+
+// Who works by keys does not begin at the top of the page again: where the control that had the focus is gone, hidden or out of use, the
+// picture gets it, or the choice of pictures.
+export function keepFocus() {
+  const lost = held && [held, document.body].includes(document.activeElement) && (!held.isConnected || held.disabled || held.closest("[hidden]"));
+  if (!lost || document.querySelector("dialog[open]")) return;
+  held = null;
+  $(page.chosen ? "picture" : "files").focus({ preventScroll: true });
+}
+
 export const taskOf = (entry) => page.service.tasks.find((each) => each.name === entry.task);
 export const modelOf = (entry) => page.service.models.find((each) => each.name === entry.settings.model);
 

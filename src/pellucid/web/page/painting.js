@@ -9,6 +9,7 @@ const MOST = 60; // places of one setting: they are part of an address
 let number = 0; // of the masks that were painted: a new one has a new name
 
 // `page` has: options(), those that can be painted now, [{ name, label, places }]; value(name); set(name, value), a stroke is done;
+// setter(), the same for the picture and the task of now, whatever is chosen later;
 // size(), of the picture, or null; key(), equal for the same picture; found(), a picture of what stands out, or null where nothing
 // finds it; turned(), the tools were taken or put away; warn(text).
 export class Painting {
@@ -111,12 +112,12 @@ export class Painting {
   // Gives the setting what is painted, once the picture of it is made.
   keep() {
     const { brush, name, page } = this;
-    const key = page.key();
+    // Another picture may be chosen by the time that the file is made.
+    const set = page.setter();
     this.work = this.work.then(async () => {
       const value = brush.empty ? null : await brush.file(`${name}-${++number}-${Date.now().toString(36)}.png`);
-      if (page.key() !== key) return;
       if (this.brush === brush) this.shown.value = value;
-      page.set(name, value);
+      set(name, value);
     });
     return this.work;
   }

@@ -32,6 +32,11 @@ export const painting = new Painting(viewer, {
   options: painted,
   value: (name) => page.chosen.settings[name],
   set: (name, value) => { if (page.chosen) remarked(name, value); },
+  setter: () => {
+    const { chosen: entry } = page;
+    const { task } = entry;
+    return (name, value) => { if (entry.task === task) remarked(name, value, { entry }); };
+  },
   size: () => (page.chosen && page.chosen.details) || null,
   key: () => (page.chosen ? `${page.chosen.id} ${page.chosen.task}` : ""),
   get finds() { return Boolean(page.service && page.service.tasks.some((each) => each.finds)); },

@@ -79,8 +79,13 @@ export function resultOf(entry, result, brief = false) {
   return [`${result.steps ? "done" : taskOf(entry).verbs[2].toLowerCase()}${size}`, ...factsOf(entry, result, brief)].join(", ");
 }
 
-export async function begin(entry, signal) {
+// How the file of a picture is to be read, as text that is equal where it is the same.
+const readingOf = ({ settings }) => JSON.stringify([settings.range ?? null, settings.axes ?? null]);
+
+// Has the service measure a picture, read as its settings say.
+async function measure(entry, signal) {
   const report = (state) => progress(entry, state);
+  const reading = readingOf(entry);
   entry.state = "measuring";
   refresh(entry);
   await checkSize(entry.file, taskOf(entry));
@@ -95,12 +100,16 @@ export async function begin(entry, signal) {
   const { details, before = null } = entry.shown ? { details: JSON.parse(await answer.blob.text()) } : await parts(answer);
   if (before) await thumbnail(entry, before);
   if (signal.aborted) throw new Cancelled();
-  Object.assign(entry, { details, preview: before });
+  Object.assign(entry, { details: { ...details, reading }, preview: before });
   entry.state = "measured";
   if (page.chosen === entry) {
     settings();
     await look();
   }
+}
+
+export async function begin(entry, signal) {
+  await measure(entry, signal);
   await restore(entry, signal);
 }
 
@@ -123,6 +132,7 @@ async function checkSize(file, task) {
 
 // `quiet`: what asked for it is a step that is taken back, and its result with it.
 export async function restore(entry, signal, quiet = false) {
+  if (entry.details.reading !== readingOf(entry)) await measure(entry, signal);
   entry.state = "restoring";
   refresh(entry);
   const place = entry.of[entry.task];

@@ -38,11 +38,12 @@ export async function zip(files) {
   let offset = 0;
   for (const { name, blob } of files) {
     let unique = name;
-    for (let number = 2; taken.has(unique); number++) {
+    // Two names that differ in capitals alone would be one file on most computers.
+    for (let number = 2; taken.has(unique.toLowerCase()); number++) {
       const dot = name.lastIndexOf(".");
       unique = dot > 0 ? `${name.slice(0, dot)} (${number})${name.slice(dot)}` : `${name} (${number})`;
     }
-    taken.add(unique);
+    taken.add(unique.toLowerCase());
     const bytes = new Uint8Array(await blob.arrayBuffer());
     const label = new TextEncoder().encode(unique);
     // Version 2.0, names in UTF-8 (bit 11), stored; then time, date, sum and both sizes.
