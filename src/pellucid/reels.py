@@ -267,7 +267,7 @@ class Reel:
             alike = [scene for scene, own in zip(scenes, beliefs, strict=True) if own is belief]
             powers = exposure.powers_of(np.stack([each for first, after in alike for each in self._changes[first:after]]))
             read, exposed = (belief, 0.0) if belief is None or powers is None else exposure.weighed(belief, powers)
-            fadings[id(belief)] = replace(_fading(read, channels, UNSURE_OF_CLIPS, odds), exposed=exposed > 0.5)
+            fadings[id(belief)] = replace(_fading(read, channels, odds), exposed=exposed > 0.5)
         return [fadings[id(belief)] for belief in beliefs]
 
     def _scene(self, first: int, after: int, course: NDArray[np.float64]) -> list[Entry]:
@@ -409,9 +409,8 @@ def _line(course: NDArray[np.float64], light: NDArray[np.float64]) -> tuple[floa
 
 # -- fading ------------------------------------------------------------------------------------------------------------
 
-UNSURE, UNSURE_OF_CLIPS = 0.05, 0.1
-"""The chance that dyes have not faded, from which colours stay as they are, of pictures alone and of clips, which show more: chosen
-on photographs held out of the training, of which 2.2 % and 3.1 % were touched unfaded."""
+UNSURE = 0.1
+"""The chance that dyes have not faded, from which colours stay as they are."""
 
 OFTENER = 4.0
 """How many times as likely a clip has faded whose gate or lamp trembles: it is film, and was kept for long."""
@@ -423,20 +422,21 @@ LEAST_LOST = 0.03
 def faded(samples: Sequence[Pixels]) -> Fading:
     """How the dyes of a scene have faded, from small pictures (h, w, c) of it (`pellucid.diagnosis.dyes`)."""
     channels = samples[0].shape[2] if samples else 3
-    return _fading(dyes.belief([dyes.sampled(small) for small in samples]), channels, UNSURE)
+    return _fading(dyes.belief([dyes.sampled(small) for small in samples]), channels)
 
 
-def _fading(belief: dyes.Belief | None, channels: int, unsure: float, odds: float = 1.0) -> Fading:
-    """The fading to mend, from a belief, if fading is ``odds`` times as likely beforehand as it was to the network: the mean loss,
-    or none where that is not sure."""
+def _fading(belief: dyes.Belief | None, channels: int, odds: float = 1.0) -> Fading:
+    """The fading to mend, from a belief, if fading is ``odds`` times as likely beforehand as it was to the network: the loss by
+    which values are mended to their mean power, or none where that is not sure."""
     nothing = Fading((1.0,) * channels, (1.0,) * channels)
     if belief is None:
         return nothing
     chances = belief.chances * np.where(dyes.LOSSES > 0, odds, 1)
     chances /= chances.sum()
-    if chances[0] > unsure:
+    if chances[0] > UNSURE:
         return nothing
-    cyan = float(chances @ dyes.LOSSES)
+    # A value is mended by the power 1 / (1 - loss): the mean of the losses falls short of that.
+    cyan = 1 - 1 / float(chances @ (1 / (1 - dyes.LOSSES)))
     if cyan < LEAST_LOST:
         return nothing
     _, magenta, yellow = (1 - chances[0]) * belief.dyes

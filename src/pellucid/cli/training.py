@@ -275,7 +275,7 @@ def add_calibrate(commands: Commands) -> None:
         "--examples",
         type=count,
         default=16_000,
-        help="examples to learn from (default: 16000; gain needs 3500, confidence 1200, fading 24000)",
+        help="examples to learn from (default: 16000; gain needs 3500, confidence 1200, fading 144000)",
     )
     command.add_argument("--seed", type=seed, default=0, help="the seed of crops and noise (default: 0)")
     command.add_argument("--force", action="store_true", help="overwrite weights that exist")
@@ -313,7 +313,7 @@ def _calibrate(options: argparse.Namespace) -> int:
     if options.what == "fading":
         dyes = fading.trained(
             fading.examples(list(pictures.train), options.examples, options.seed, show),
-            steps=min(5000, options.examples),
+            steps=min(12_000, options.examples),
             seed=options.seed,
         )
         calibration.save(dyes, options.out, overwrite=options.force)

@@ -310,13 +310,16 @@ def train(
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = _huber,
     hidden: int = HIDDEN,
     jitter: float = 0.05,
+    dropout: float = 0.0,
 ) -> estimator.Weights:
     """The network trained on the examples: three layers, Adam, the rate falling to 0; ``jitter`` is the deviation of noise that is
-    added to features.
+    added to features, ``dropout`` the share of the inner values that are left out of each step.
 
     With several ``members``, each from other random weights, the network answers their mean: they lie side by side in its layers.
     """
-    trained = [_trained(learnt, steps, seed + index, loss=loss, hidden=hidden, jitter=jitter) for index in range(members)]
+    trained = [
+        _trained(learnt, steps, seed + index, loss=loss, hidden=hidden, jitter=jitter, dropout=dropout) for index in range(members)
+    ]
     if members == 1:
         return trained[0]
     first, *between, last = zip(*(member.layers for member in trained), strict=True)
@@ -348,18 +351,21 @@ def _trained(
     hidden: int = HIDDEN,
     batch: int = 256,
     jitter: float = 0.05,
+    dropout: float = 0.0,
     outputs: int | None = None,
 ) -> estimator.Weights:
-    """The network trained: ``jitter`` is the deviation of noise that is added to features, ``outputs`` how many it has (None: as
-    many as there are targets)."""
+    """The network trained: ``jitter`` is the deviation of noise that is added to features, ``dropout`` the share of the inner
+    values that are left out of each step, ``outputs`` how many it has (None: as many as there are targets)."""
     torch.manual_seed(seed)
     mean, spread = learnt.features.mean(axis=0), learnt.features.std(axis=0) + np.float32(1e-3)
     inputs, targets = torch.from_numpy((learnt.features - mean) / spread), torch.from_numpy(learnt.targets)
     network = nn.Sequential(
         nn.Linear(inputs.shape[1], hidden),
         nn.ReLU(),
+        nn.Dropout(dropout) if dropout else nn.Identity(),
         nn.Linear(hidden, hidden),
         nn.ReLU(),
+        nn.Dropout(dropout) if dropout else nn.Identity(),
         nn.Linear(hidden, targets.shape[1] if outputs is None else outputs),
     )
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=1e-2)

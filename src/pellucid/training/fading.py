@@ -122,7 +122,16 @@ def faded_examples(
 def trained(learnt: Examples, *, steps: int, seed: int = 0, members: int = 6) -> estimator.Weights:
     """The network: cross-entropy of the chances, and squares of the losses where there are some."""
     chosen = Examples(learnt.features, np.concatenate([_shared(learnt.targets[:, 0]), learnt.targets], axis=1))
-    return train(chosen, steps=steps, seed=seed, members=members, loss=partial(_off, len(dyes.LOSSES)), jitter=0.2, hidden=40)
+    return train(
+        chosen,
+        steps=steps,
+        seed=seed,
+        members=members,
+        loss=partial(_off, len(dyes.LOSSES)),
+        jitter=0.25,
+        hidden=80,
+        dropout=0.15,
+    )
 
 
 def _shared(losses: NDArray[np.float32]) -> NDArray[np.float32]:
