@@ -41,7 +41,7 @@ CHANCE = 3.0
 """Standard deviations by which a block must be nearer with a motion of its own than with that of the whole picture: among many
 motions chance favours one."""
 
-STEPS = ((8, 2, 1), (4, 2, 2), (2, 0, 3))
+STEPS = ((8, 2, 1), (4, 2, 2), (2, 1, 3))
 """How many times smaller the frames are, how many steps in each move all blocks as one affine motion, and how many move each block
 by itself."""
 
