@@ -181,7 +181,7 @@ local dt = {
   print = function(text) io.stderr:write(text, "\\n") end,
   control = { execute = function(line)
     print(line)
-    return os.execute((line:gsub("^pellucid denoise ('.*') %-o ('.*') %-%-strength.*$", "cp %1 %2"))) and 0 or 1
+    return os.execute((line:gsub("^pellucid denoise ('.*') %-o ('.*') %-%-strength.*$", "test ! -e %2 && cp %1 %2"))) and 0 or 1
   end },
   database = { import = function(path) print(path); return { group_with = function() print("grouped") end } end },
   register_storage = function(_, _, store, _, supported) stored = store; assert(supported(nil, { extension = "tif" })) end,
@@ -199,6 +199,9 @@ def test_the_script_of_darktable_restores_beside_the_photograph(tmp_path: Path) 
     folder.mkdir()
     (folder / "export $(x).clean.tif").write_text("the user's own")
     exported.write_text("pixels")
+    # The output of a run that could not write into the photograph's folder: pellucid overwrites nothing.
+    left = tmp_path / "export $(x).clean.tif"
+    left.write_text("left")
     script = ROOT / "plugins" / "darktable" / "pellucid.lua"
     done = subprocess.run(
         ["lua5.4", str(tmp_path / "host.lua"), str(script), str(exported), str(folder)], capture_output=True, text=True, check=True
@@ -210,6 +213,7 @@ def test_the_script_of_darktable_restores_beside_the_photograph(tmp_path: Path) 
     assert Path(made).read_text() == "pixels"
     assert (folder / "export $(x).clean.tif").read_text() == "the user's own"
     assert not exported.exists()
+    assert left.read_text() == "left"
 
 
 # -- GIMP -------------------------------------------------------------------------------------------------------------

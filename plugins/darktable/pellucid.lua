@@ -42,12 +42,14 @@ end
 
 local function store(_, image, _, path, number, total)
   dt.print(string.format("pellucid: %d of %d", number, total))
-  local output = restored(path)
+  -- One that could not be copied earlier may still be there.
+  local place_of, file = path:match("^(.*)[/\\]([^/\\]+)$")
+  local output = free(place_of, restored(file))
   local value = string.format("%.2f", strength.value):gsub(",", ".")
   local failed = dt.control.execute("pellucid denoise " .. quoted(path) .. " -o " .. quoted(output) .. " --strength " .. value)
   os.remove(path)
   if failed ~= 0 then
-    dt.print("pellucid could not restore " .. image.filename .. "; is it in the PATH?")
+    dt.print("pellucid could not restore " .. image.filename .. "; is it in the PATH? Started from a terminal, darktable shows why")
     return
   end
   local name = output:match("[^/\\]+$")
