@@ -7,6 +7,7 @@ salt and pepper are off by nothing. Drops and twigs in photographs have few colo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import erfc, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,10 @@ the noise."""
 
 FEWEST, LEAST, ASKED = 12, 1e-3, 400
 """How many such pixels there must be, and which share of all; and how many are asked, about."""
+
+BETWEEN, FADING = 0.6, 0.5
+"""From which share of that distance on pixels are between dots and ground, and how many times as many as dots there may be, besides
+those that noise of this level puts there: noise that is stronger at some places has many more, since it fades out."""
 
 RADIUS, WIDER = 24 / 255, 1.5
 """How far a colour may be from one of the palette, in each channel; and in standard deviations of the noise, besides."""
@@ -37,6 +42,9 @@ be from it as neighbours are from one another, in standard deviations; and by ho
 ALIKE = 0.2
 """The correlation of pixels of the ground with their neighbours from which their noise was smoothed."""
 
+MEDIANS = 1.1
+"""How many standard deviations of the noise a pixel and the median of its neighbours differ by."""
+
 QUARTILE, NORMAL = 0.75, 1.15
 """A quantile of the absolute values of a normal variable, and how many standard deviations it is."""
 
@@ -49,18 +57,23 @@ def dotted(parts: Sequence[NDArray[np.float32]], level: float) -> bool:
     if not _grounded(parts):
         return False
     least = np.float32(max(FAR, BEYOND * level / 255))
-    found, pixels = [], 0
+    found, pixels, between = [], 0, 0
     for part in some(parts, COUNTED):
         if min(part.shape[:2]) < 3:
             continue
-        out = np.zeros((part.shape[0] - 2, part.shape[1] - 2), bool)
+        off = np.zeros((part.shape[0] - 2, part.shape[1] - 2), np.float32)
         for channel in range(part.shape[2]):
             plane = part[..., channel]
-            out |= np.abs(plane[1:-1, 1:-1] - median(eight(plane, 1))) > least
+            np.maximum(off, np.abs(plane[1:-1, 1:-1] - median(eight(plane, 1))), out=off)
+        out = off > least
         found.append(part[1:-1, 1:-1][out])
         pixels += out.size
+        between += int((off > BETWEEN * least).sum() - out.sum())
     colours = np.concatenate(found) if found else np.zeros((0, 1), np.float32)
     if len(colours) < max(FEWEST, LEAST * pixels):
+        return False
+    by_chance = parts[0].shape[2] * erfc(BETWEEN * float(least) / max(level / 255, 1e-6) / MEDIANS / sqrt(2)) * pixels
+    if between - 2 * by_chance > FADING * len(colours):
         return False
     if float(((colours <= 0) | (colours >= 1)).all(axis=1).mean()) > EXACT:
         return False

@@ -158,13 +158,15 @@ def spectrum(blocks: Blocks) -> NDArray[np.float64]:
 @dataclass(frozen=True)
 class Resampled:
     """The ``level`` in 8-bit levels of noise that somebody shrank, enlarged or turned; how much of it the highest orders and the
-    middle ones lack, as factors; whether that is sure; and by how much more of the highest orders less calm blocks have."""
+    middle ones lack, as factors; whether that is sure; how much the highest lack at least, by blocks of any calmness; and how much
+    more of the highest or lowest orders less calm blocks have, at most, as a factor."""
 
     level: float = 0.0
     high: float = 1.0
     middle: float = 1.0
     sure: bool = True
-    rougher: float = 1.0
+    least: float = 1.0
+    apart: float = 1.0
 
 
 def resampled(blocks: Blocks) -> Resampled:
@@ -192,7 +194,9 @@ def _resampled(blocks: Blocks) -> Resampled:
         few = some
         if ENDS < light < 1 - ENDS or (many > ALIKE * some).any():
             return Resampled()
-    return Resampled(_all_orders(few, STEEP), float(few[0] / few[-1]), float(few[0] / few[1]), sure, float(many[-1] / few[-1]))
+    least = min(float(row[0] / max(row[-1], 1e-9)) for row in (few, some, many))
+    apart = max(float(many[order] / max(few[order], 1e-9)) for order in (0, -1))
+    return Resampled(_all_orders(few, STEEP), float(few[0] / few[-1]), float(few[0] / few[1]), sure, least, apart)
 
 
 def enlarged(blocks: Blocks) -> float:

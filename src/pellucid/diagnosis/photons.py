@@ -25,9 +25,10 @@ COUNTS = (0.85, 1.4)
 either end. On ten held-out photographs, peaks of 1 to 3, clipped, they were 0.98 to 1.29; dithered to black and white, 0.27 to
 2.9."""
 
-LIT, BLACK, CHANCE = 4, 3.0, 8
-"""From how many photons a pixel is lit; how many times as many lit ones are black as counts put there, and how many more by
-chance: impulses are black wherever they strike."""
+LIT, BLACK, CHANCE = 4, 0.75, 8
+"""From how many photons a pixel is lit; how many of the lit ones are black at most, as a share of those with one photon, and how
+many more by chance. Counts of that many photons are none a quarter as often as one, and half as often where they only seem so many;
+impulses are black wherever they strike."""
 
 FEW_VALUES, MANY_COUNTS = 3, 2.5
 """Where there are more values than that, black not counted, the middle one of these shares need only be within this factor of 1."""
@@ -75,15 +76,16 @@ def counted(parts: Sequence[NDArray[np.float32]], step: float) -> bool:
 
 
 def _as_many_black(parts: Sequence[NDArray[np.float32]], step: float) -> bool:
-    """Whether no more lit pixels are black, of those whose eight neighbours are not, than counts of as much light as these have."""
-    black, expected = 0, 0.0
+    """Whether no more lit pixels are black, of those whose eight neighbours are not, than by how many have one photon."""
+    black, single = 0, 0
     for part in parts:
         plane = part[..., part.shape[2] // 2]
         height, width = plane.shape
         shifts = [(down, right) for down in range(3) for right in range(3) if (down, right) != (1, 1)]
         around = np.stack([plane[down : height - 2 + down, right : width - 2 + right] for down, right in shifts])
-        light = around.mean(axis=0) / step
-        lit = (around.min(axis=0) > step / 2) & (light > LIT)
-        black += int((lit & (plane[1:-1, 1:-1] < step / 2)).sum())
-        expected += float(np.exp(-light[lit]).sum())
-    return black <= BLACK * expected + CHANCE
+        # Those around may have more by chance: the light itself is not known, but none and one share it.
+        lit = (around.min(axis=0) > step / 2) & (around.mean(axis=0) > LIT * step)
+        counts = np.rint(plane[1:-1, 1:-1][lit] / step)
+        black += int((counts == 0).sum())
+        single += int((counts == 1).sum())
+    return black <= BLACK * single + CHANCE
