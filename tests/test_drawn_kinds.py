@@ -216,3 +216,81 @@ def test_noise_that_would_widen_all_colours_is_refuted() -> None:
     detail = believing.Detail([part(given)[..., 1:2]])
     assert detail.few is None or detail.few.refute(Curve(40 / 255))
     assert pellucid.inspect(given).sigma < 20
+
+
+# -- what is not drawn ------------------------------------------------------------------------------------------------
+
+
+def spread_dots(ground: float, wide: float, light: tuple[float, float, float] = (1, 1, 1)) -> Levels:
+    """Stars, or fluorescent dots, each of which a lens has spread."""
+    rng = np.random.default_rng(6)
+    down, right = np.mgrid[:SIDE, :SIDE]
+    sky = np.zeros((SIDE, SIDE))
+    for top, left, peak in zip(*(SIDE * rng.random((2, 90))), rng.uniform(90, 230, 90), strict=True):
+        sky = np.maximum(sky, peak * np.exp(-((down - top) ** 2 + (right - left) ** 2) / (2 * wide**2)))
+    return np.clip(np.rint(ground + sky[..., None] * np.array(light)), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("quality", [0, 90])
+@pytest.mark.parametrize("light", [(1, 1, 1), (0.05, 1, 0.1)])
+@pytest.mark.parametrize("wide", [0.7, 1.2])
+def test_stars_and_fluorescent_dots_are_not_drawn(
+    fast: pellucid.Restorer, wide: float, light: tuple[float, float, float], quality: int
+) -> None:
+    clean = spread_dots(14, wide, light)
+    given = as_jpeg(noisy(clean, 8), quality) if quality else noisy(clean, 8)
+    assert not dots.dotted([part(given)], 8)
+    assert psnr(clean, fast.restore(given)) > psnr(clean, given) + 2
+
+
+@pytest.mark.parametrize("kind", ["gray", "channels"])
+def test_impulses_of_any_gray_or_in_one_channel_are_no_dots(kind: str) -> None:
+    rng = np.random.default_rng(8)
+    there = rng.random((SIDE, SIDE)) < 0.03
+    given = noisy(np.full((SIDE, SIDE, 3), 128, np.uint8), 8)
+    many = np.count_nonzero(there)
+    if kind == "gray":
+        given[there] = rng.integers(0, 256, (many, 1))
+    else:
+        given[there, rng.integers(0, 3, many)] = 255 * rng.integers(0, 2, many)
+    assert not dots.dotted([part(given)], 8)
+    if kind == "channels":
+        assert pellucid.inspect(given).impulse_density == pytest.approx(0.03, rel=0.6)
+
+
+@pytest.mark.parametrize("level", [5, 6])
+def test_peaks_of_noise_that_was_clipped_are_no_dots(level: float) -> None:
+    # Clipped noise seems fainter than it is.
+    assert not dots.dotted([part(noisy(np.zeros((SIDE, SIDE, 1), np.uint8), 15))], level)
+
+
+def test_letters_on_a_photograph_leave_it_a_photograph(fast: pellucid.Restorer) -> None:
+    down, right = np.mgrid[:256, :256]
+    clean = np.repeat((70 + 0.3 * down + 25 * np.sin(right / 19))[..., None], 3, 2).astype(np.uint8)
+    written = PillowImage.fromarray(clean)
+    pen = ImageDraw.Draw(written)
+    pen.fontmode = "1"
+    for top in (4, 80, 180):
+        pen.text((4, top), "Harbour in May", (255, 240, 0), ImageFont.load_default(34))
+    clean = np.asarray(written)
+    assert not edges.hard([part(noisy(clean, 8))])
+    given = as_jpeg(noisy(clean, 25), 85)
+    assert psnr(clean, fast.restore(given)) > psnr(clean, given) + 2
+    # Noise of photons is fainter than its mean in the dark, and that refutes nothing.
+    counted = np.clip(np.rint(np.random.default_rng(1).poisson(clean / 255 * 60) * (255 / 60)), 0, 255).astype(np.uint8)
+    assert psnr(clean, fast.restore(counted)) > psnr(clean, counted) + 5
+
+
+def test_salt_on_squares_is_found() -> None:
+    given = noisy(squares(8)[:SIDE, :SIDE], 5)
+    given[np.random.default_rng(3).random(given.shape[:2]) < 0.01] = 255
+    assert edges.hard([part(given)])
+    assert pellucid.inspect(given).impulse_density == pytest.approx(0.01, rel=0.3)
+
+
+@pytest.mark.parametrize("ground", [0, 10])
+def test_ground_of_one_ink_is_no_1_bit_picture(ground: int) -> None:
+    given = noisy(spread_dots(ground, 0.7), 50)
+    found = palette.of(palette.histograms([part(given)]))
+    assert found is None or not found.pure
+    assert pellucid.inspect(given).sigma == pytest.approx(50, rel=0.05)

@@ -126,7 +126,7 @@ class Detail:
     def colours(self, struck: float = 0.0) -> palette.Colours | None:
         """The few colours of what was drawn, tiles, letters and the like; None where they are many, and in other pictures.
         ``struck`` is the share of impulses, which are far from their neighbours, too."""
-        if self.sharp or self.pattern or self.hard or (self.few is not None and self.few.pure):
+        if self.sharp or self.pattern or (self.hard and struck == 0) or (self.few is not None and self.few.pure):
             return self.few
         if self.far < SHARE_FINE + struck or self.few is None:
             return None
@@ -251,7 +251,9 @@ def _refuted(detail: Detail, found: Diagnosis, *, struck: bool) -> float | None:
     most = np.inf if detail.repeats is None or detail.repeats.lag is None else 255 * sqrt(detail.repeats.most)
     alone = found.kind in WHITE and found.impulse_density == 0
     few = detail.few if detail.drawn else None
-    calm = few.level if few is not None and few.noisy else detail.between
+    # Noise that follows the light is fainter than its mean in the dark.
+    comparable = found.curve.flat or detail.between < quiet.faintest(detail.windows, found.curve)
+    calm = few.level if few is not None and few.noisy else detail.between if comparable else np.inf
     real = alone and (detail.hard or (detail.drawn and not _by_chance(detail, found)))
     # The first that refutes it counts.
     doubts = (

@@ -32,10 +32,14 @@ HARD, ENOUGH = 0.85, 0.01
 25, black and white or other impulses, after JPEG, or with every other pixel left out, those with so many edges had at most 0.74;
 drawn squares of 2 to 16 pixels with noise of up to 15, or JPEG of that, 0.92 to 1 for the most part."""
 
+BLOCK, EVERYWHERE = 16, 0.85
+"""Side of blocks in pixels, and which share of them must have a hard edge: letters on a photograph have nothing but such edges,
+too, and leave room for the photograph."""
+
 
 def hard(parts: Sequence[NDArray[np.float32]]) -> bool:
-    """Whether the ``parts`` (h, w, channels) have many edges, and nearly all of them are hard: in the luma, which a JPEG keeps at
-    full size, or in the channels."""
+    """Whether the ``parts`` (h, w, channels) have many edges, all over, and nearly all of them are hard: in the luma, which a JPEG
+    keeps at full size, or in the channels."""
     looked = some(parts, COUNTED)
     if parts[0].shape[2] == 3 and _hard([(part @ np.asarray(LUMA, np.float32))[..., None] for part in looked]):
         return True
@@ -43,8 +47,9 @@ def hard(parts: Sequence[NDArray[np.float32]]) -> bool:
 
 
 def _hard(parts: Sequence[NDArray[np.float32]]) -> bool:
-    found = edges = places = 0
+    found = edges = places = filled = blocks = 0
     for part in parts:
+        there: NDArray[np.bool_] = np.zeros(part.shape[:2], bool)
         for axis in (0, 1):
             lines = np.moveaxis(part, axis, 0)
             if lines.shape[0] < 6 or lines.shape[1] < 2:
@@ -56,10 +61,16 @@ def _hard(parts: Sequence[NDArray[np.float32]]) -> bool:
             both = (apart[:, 1:] + apart[:, :-1]) / 2
             size = np.abs(both)
             here, before, after = size[2:-2], size[1:-3], size[3:-1]
-            each = np.abs(apart[2:-2]) > least / 2
-            edge = (here > least) & (here >= before) & (here >= after) & each[:, 1:] & each[:, :-1]
+            either = np.abs(apart[2:-2]) > least / 2
+            edge = (here > least) & (here >= before) & (here >= after) & either[:, 1:] & either[:, :-1]
             beside = EVEN * here + NOISE * usual
-            found += int(np.count_nonzero(edge & (before < beside) & (after < beside)))
+            sharp = edge & (before < beside) & (after < beside)
+            np.moveaxis(there, axis, 0)[2:-3, :-1] |= sharp.any(axis=2)
+            found += int(np.count_nonzero(sharp))
             edges += int(np.count_nonzero(edge))
             places += here.size
-    return found > HARD * edges and edges > ENOUGH * places
+        down, right = part.shape[0] // BLOCK, part.shape[1] // BLOCK
+        each = there[: down * BLOCK, : right * BLOCK].reshape(down, BLOCK, right, BLOCK).any(axis=(1, 3))
+        filled += int(np.count_nonzero(each))
+        blocks += each.size
+    return found > HARD * edges and edges > ENOUGH * places and filled >= EVERYWHERE * blocks

@@ -141,8 +141,8 @@ MUTED, LEAST_MUTED, HEAPED = 30.0, 8.0, 0.1
 more than that share of all values is black or white."""
 
 MOSTLY, LETTERS = 0.15, 0.75
-"""Share of black and white values from which paper that is clipped is looked at; and of the level that blocks have it must be
-fainter than, to be believed."""
+"""Share of black and white values from which paper that is clipped is looked at, and blocks have too little noise; and of the level
+that blocks have it must be fainter than, to be believed."""
 
 SMOOTHER, SMOOTHED, SMOOTHEST, UNDERRATED, NEAR, FAR = 1.15, 1.3, 1.75, 1.1, 1.35, 5.0
 """How much of it the highest frequencies of noise that was shrunk or turned lack, as a factor, at least (where it is `BENT` times
@@ -273,6 +273,7 @@ def _measured(parts: Sequence[Pixels], read: Reading) -> Diagnosis:
             and changed.least > SLIGHTLY
             and changed.apart < APART
             and changed.middle < STEEPEST
+            and clipped.share(parts) < MOSTLY
             and max(SPARE, UNDER * min(calm, loud)) < calmer <= BENT * loud
         )
         shrunk = nearly or (lack < SMOOTHEST and least * loud < calmer < (FAR if surely else NEAR) * loud)

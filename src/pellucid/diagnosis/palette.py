@@ -88,9 +88,14 @@ alike (their correlation), for the noise to be white. Photographs as they are, w
 0.75, and at least 0.29; with white noise that is so strong that it hides the picture they may pass for few colours, and have that
 noise."""
 
-HALVES, NOTHING_ELSE = 0.1, 0.06
+HALVES, NOTHING_ELSE = 0.1, 0.035
 """How far from a half the share of black and white values may be where there was nothing else before noise was clipped; and how
-much misfit for each pixel that may have."""
+much misfit for each pixel that may have: black and white under noise of level 15 to 70 have up to 0.034, and lamps, stars and
+fluorescent dots on ground that is not quite black, under noise of level 50, 0.044 and more."""
+
+INK = 0.04
+"""The share that the rarer of black and white must have, in the mean of the channels: on ground that is black alone, dots and cells
+that are fainter than the noise would be black, too. 1-bit pictures have 0.05 and more of each."""
 
 VALUES, RARE = 8, 0.1
 """So many values are counted together, and the share of these that have the least, where impulses of any value are refuted."""
@@ -214,7 +219,7 @@ def _pure(counts: NDArray[np.float64]) -> Colours | None:
     if abs(float((counts[:, (0, -1)] / whole).sum(axis=1).mean()) - 0.5) > HALVES:
         return None
     shares = np.stack([counts[:, :128].sum(axis=1), counts[:, 128:].sum(axis=1)], axis=1) / whole
-    best, found = np.inf, Curve()
+    best, found, rarer = np.inf, Curve(), 0.0
     for level in LEVELS:
         below = np.interp((np.arange(257) - 0.5) / level, *NORMAL)
         below[0], below[-1] = 0, 1
@@ -226,8 +231,9 @@ def _pure(counts: NDArray[np.float64]) -> Colours | None:
         there = counts > 0
         off = 2 * float((counts[there] * np.log((counts / whole)[there] / likely[there])).sum())
         if off < best:
-            best, found = off, Curve(level / 255)
-    return Colours(found, counts, best, pure=True) if best < NOTHING_ELSE * float(counts.sum()) else None
+            best, found, rarer = off, Curve(level / 255), float(np.minimum(black, 1 - black).mean())
+    pure = best < NOTHING_ELSE * float(counts.sum()) and rarer > INK
+    return Colours(found, counts, best, pure=True) if pure else None
 
 
 def _widest(counts: NDArray[np.float64], law: str) -> Curve:
