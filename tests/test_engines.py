@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -31,6 +32,18 @@ def test_sizes_that_do_not_divide_are_refused_not_answered(gray_model: Path) -> 
 def test_wrong_planes_are_our_error(gray_model: Path) -> None:
     with pytest.raises(EngineError):
         engines.open_graph(gray_model)(np.zeros((1, 5, 8, 8), np.float32))
+
+
+def test_a_graph_that_takes_other_planes_than_its_card_says_is_our_error(gray_model: Path, tmp_path: Path) -> None:
+    import onnx
+
+    model = onnx.load(gray_model)
+    for entry in model.metadata_props:
+        if '"maps"' in entry.value:
+            entry.value = json.dumps({**json.loads(entry.value), "maps": []})
+    onnx.save(model, tmp_path / "gray.onnx")
+    with pytest.raises(EngineError, match="takes 2 planes, and its card says 1"):
+        engines.open_graph(tmp_path / "gray.onnx", engine="openvino")
 
 
 def test_answers_do_not_share_memory_between_calls(gray_model: Path) -> None:
@@ -138,6 +151,24 @@ def test_planes_that_are_brought_spare_a_copy_and_change_nothing() -> None:
     before = planes[:, :own].copy()
     expected = graph(before)
     np.testing.assert_array_equal(graph(planes), expected)
+    np.testing.assert_array_equal(planes[:, :own], before)
+
+
+def test_planes_that_are_brought_come_back_where_a_call_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    import openvino
+
+    graph = engines.open_graph(shipped_path("photo-fast-color"), engine="openvino")
+    own = graph.card.channels + len(graph.card.maps)
+    planes = np.random.default_rng(0).random((1, own + graph.spare, 16, 16), dtype=np.float32)
+    before = planes[:, :own].copy()
+    graph(planes)
+
+    def short(*given: object, **named: object) -> None:
+        raise MemoryError("there is no room")
+
+    monkeypatch.setattr(openvino, "Tensor", short)
+    with pytest.raises(EngineError, match="there is no room"):
+        graph(planes)
     np.testing.assert_array_equal(planes[:, :own], before)
 
 

@@ -433,6 +433,17 @@ def test_light_that_has_changed_before_fading_shows_the_powers_of_the_channels(
     assert (found.errors < 0.05).all()
 
 
+def test_changes_in_exactly_one_ratio_show_it() -> None:
+    for seed in range(20):
+        size = np.random.default_rng(seed).normal(0, 0.05, (24, 12, 1))
+        for ratio in (np.ones(3), np.array([0.6, 0.9, 0.8])):
+            with np.errstate(all="raise"):
+                found = exposure.powers_of((size * ratio).astype(np.float32))
+            assert found is not None
+            np.testing.assert_allclose(found.logs, np.log(ratio[[0, 2]] / ratio[1]), atol=1e-4)
+            assert np.isfinite(found.errors).all()
+
+
 def test_light_that_does_not_change_says_nothing_of_powers(photograph: Pixels) -> None:
     assert exposure.powers_of(np.stack(reel_of(photograph, 0.4, "none")._changes)) is None
     assert exposure.powers_of(np.full((12, 12, 3), np.nan)) is None

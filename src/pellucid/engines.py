@@ -267,7 +267,7 @@ def _open_openvino(path: Path, card: Card, device: str, streams: int) -> tuple[R
     network = _compiled(path, card, streams)
     import openvino
 
-    taken = int(network.input(0).get_partial_shape()[1].get_length())
+    taken = _taken(network)
     finer = taken - card.channels - len(card.maps)
 
     # Each thread has its own request: one request serves one call at a time.
@@ -285,27 +285,27 @@ def _open_openvino(path: Path, card: Card, device: str, streams: int) -> tuple[R
         if not hasattr(local, "request"):
             local.request = network.create_infer_request()
         count, _, height, width = planes.shape
+        answer = np.empty((count, answered, height * card.scale, width * card.scale), np.float32)
         brought = planes.shape[1] == taken
         if finer and not brought:
             planes = _halved(planes, finer)
         elif finer:
             _halve(planes, finer)
-        answer = np.empty((count, answered, height * card.scale, width * card.scale), np.float32)
-        # The engine reads and writes these arrays themselves: of a large piece a copy takes time, and as much memory again.
-        local.request.set_input_tensor(openvino.Tensor(planes, shared_memory=True))
-        local.request.set_output_tensor(openvino.Tensor(answer, shared_memory=True))
         try:
+            # The engine reads and writes these arrays themselves: of a large piece a copy takes time, and as much memory again.
+            local.request.set_input_tensor(openvino.Tensor(planes, shared_memory=True))
+            local.request.set_output_tensor(openvino.Tensor(answer, shared_memory=True))
             local.request.infer()
             shape = tuple(local.request.get_output_tensor().shape)
             if shape != answer.shape:
                 # It has written less than there is room for: the rest is whatever lay in memory.
                 raise ValueError(f"it gave values of shape {shape}, not {answer.shape}")
         finally:
+            if finer and brought:
+                planes[:, :finer] += planes[:, -finer:]
             # It would hold them until the next call.
             local.request.set_input_tensor(nothing[0])
             local.request.set_output_tensor(nothing[1])
-            if finer and brought:
-                planes[:, :finer] += planes[:, -finer:]
         return answer
 
     return run, finer
@@ -332,12 +332,20 @@ def _compiled(path: Path, card: Card, streams: int) -> Any:
     whole = core.read_model(io.BytesIO(content))
     if card.scales:
         whole = openvino.Model([whole.output(_output(card))], whole.get_parameters())
+    if (taken := _taken(whole)) != (own := card.channels + len(card.maps)):
+        # Planes beyond these are taken for those that `_in_two` adds.
+        raise EngineError(f"{path}: the graph takes {taken} planes, and its card says {own}")
     if settings["INFERENCE_PRECISION_HINT"] == "bf16":
         whole = _in_two(whole, card.channels)
     made = core.compile_model(whole, "CPU", settings)
     if folder is not None:
         compiled.store(folder, name, made.export_model().getvalue())
     return made
+
+
+def _taken(network: Any) -> int:
+    """The input planes of a model, or of a compiled one."""
+    return int(network.input(0).get_partial_shape()[1].get_length())
 
 
 def _in_two(model: Any, channels: int) -> Any:

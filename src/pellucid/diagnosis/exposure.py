@@ -91,6 +91,8 @@ def _longest(cloud: Floats) -> tuple[Floats, Floats]:
     weight = np.ones(len(cloud))
     for _ in range(8):
         squares, axes = np.linalg.eigh((cloud * weight[:, None]).T @ cloud / max(weight.sum(), 1e-9))
+        # Rounding may leave less than nothing across a line.
+        squares = np.maximum(squares, 0)
         axis = axes[:, 2] * np.sign(axes[:, 2].sum())
         rest = np.linalg.norm(cloud - np.outer(cloud @ axis, axis), axis=1)
         weight = np.square(np.maximum(1 - np.square(rest / (5 * np.median(rest) + 5e-4)), 0))
