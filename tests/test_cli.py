@@ -209,7 +209,13 @@ def test_denoise_tells_the_gain_and_keeps_grain(noisy: Path, tmp_path: Path, cap
 
 
 @pytest.mark.parametrize(
-    ("what", "examples", "told"), [("noise", 12, "called noisy"), ("gain", 4, "gain: off by"), ("fading", 30, "unfaded touched")]
+    ("what", "examples", "told"),
+    [
+        ("noise", 12, "called noisy"),
+        ("gain", 4, "gain: off by"),
+        ("fading", 30, "unfaded touched"),
+        ("damage", 4, "sure 0.5: precision"),
+    ],
 )
 def test_calibrate_makes_weights(
     what: str, examples: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -124,7 +124,7 @@ TRAINING_ROWS = (
     {"export"},
     {"scoring"},
     {"figures", "calibration"},
-    {"fading"},
+    {"damage", "fading"},
     {"page", "tensorboard"},
     {"run"},
 )
@@ -193,7 +193,7 @@ DIAGNOSIS_ROWS = (
     },
     {"photons"},
     {"drawn", "extremes"},
-    {"described", "doubt", "dyes", "gain", "places", "shot"},
+    {"damage", "described", "doubt", "dyes", "gain", "places", "shot"},
     {"exposure", "fine"},
     {"believing"},
 )

@@ -15,11 +15,13 @@ from pellucid.images import Pixels
 
 __all__ = [
     "brought",
+    "extreme",
     "falling",
     "found_alone",
     "found_between",
     "grown",
     "held_back",
+    "most",
     "outside",
     "roughly_filled",
     "small_things",
@@ -129,12 +131,12 @@ def upright(plane: Pixels) -> Pixels:
 def small_things(plane: Pixels) -> tuple[Pixels, Pixels]:
     """How much each pixel is lighter, and darker, than what is around it, of things less than `SMALL` pixels wide: the plane less
     its opening, and its closing less the plane (Serra 1982, "top hats")."""
-    low = _extreme(_extreme(plane, np.minimum), np.maximum)
-    high = _extreme(_extreme(plane, np.maximum), np.minimum)
+    low = extreme(extreme(plane, np.minimum), np.maximum)
+    high = extreme(extreme(plane, np.maximum), np.minimum)
     return plane - low, high - plane
 
 
-def _extreme(plane: Pixels, which: np.ufunc, window: int = SMALL) -> Pixels:
+def extreme(plane: Pixels, which: np.ufunc, window: int = SMALL) -> Pixels:
     """The least or the greatest of the window of so many pixels around each; beyond the edge there is nothing."""
     half = window // 2
     for axis in (0, 1):
@@ -154,11 +156,11 @@ def outside(frame: Pixels, before: Pixels, after: Pixels) -> Pixels:
     """By how much a pixel (h, w) is lighter than both neighbours in time, in the channel in which it is most so; darker: below
     0."""
     low, high = np.minimum(before, after), np.maximum(before, after)
-    up, down = _most(frame - high), _most(low - frame)
+    up, down = most(frame - high), most(low - frame)
     return np.asarray(np.maximum(up, 0) - np.maximum(down, 0), dtype=np.float32)
 
 
-def _most(pixels: Pixels) -> Pixels:
+def most(pixels: Pixels) -> Pixels:
     """The greatest of the channels: much faster than NumPy's own over a short last axis."""
     most = pixels[..., 0]
     for channel in range(1, pixels.shape[2]):
@@ -231,8 +233,8 @@ def found_between(frame: Pixels, before: Pixels, after: Pixels) -> Pixels:
     the rule called SDIp); scratches, which stay, by `found_alone`.
     """
     low, high = np.minimum(before, after), np.maximum(before, after)
-    away = np.maximum(_most(frame - high), _most(low - frame))
-    calm = _most(high - low) < CALM
+    away = np.maximum(most(frame - high), most(low - frame))
+    calm = most(high - low) < CALM
     dust = np.where(calm, np.clip(0.5 + (away - APART) / (2 * APART), 0, 1), 0)
     return np.asarray(np.maximum(dust, found_alone(frame)), dtype=np.float32)
 
@@ -296,7 +298,7 @@ def falling(
             rows, columns = rows[~stay], columns[~stay]
         if len(rows) >= SPECKS:
             others = others or (outside(before, frame, after), outside(after, frame, before))
-            near = [_extreme(sign * other, np.maximum, AROUND) for other in others]
+            near = [extreme(sign * other, np.maximum, AROUND) for other in others]
             falls = _fall(rows, columns, np.float32(SAME) * sign * own[rows, columns], near, steps)
             here = np.zeros_like(hole)
             here[rows[falls], columns[falls]] = True

@@ -261,13 +261,17 @@ def _pack(options: argparse.Namespace) -> int:
 def add_calibrate(commands: Commands) -> None:
     """Adds `calibrate`."""
     command = add(
-        commands, "calibrate", _calibrate, "train the small networks behind 'inspect', '--gain', '--confidence' and '--defade'"
+        commands,
+        "calibrate",
+        _calibrate,
+        "train the small networks behind 'inspect', '--gain', '--confidence', '--defade' and 'film'",
     )
     command.add_argument(
         "what",
-        choices=("noise", "gain", "confidence", "fading"),
+        choices=("noise", "gain", "confidence", "fading", "damage"),
         help="noise: the network that measures noise; gain: the network that predicts what 'photo' gains; confidence: the network "
-        "that predicts how far each pixel is off; fading: the network that reads how far dyes have faded",
+        "that predicts how far each pixel is off; fading: the network that reads how far dyes have faded; damage: the network that "
+        "judges what 'film' has found in a picture alone",
     )
     command.add_argument("--images", type=Path, help="a folder of clean photographs, or a pack (default: those of 'fetch photos')")
     command.add_argument("-o", "--out", type=Path, required=True, metavar="FILE.npz", help="the weights' file")
@@ -275,7 +279,7 @@ def add_calibrate(commands: Commands) -> None:
         "--examples",
         type=count,
         default=16_000,
-        help="examples to learn from (default: 16000; gain needs 3500, confidence 1200, fading 144000)",
+        help="examples to learn from (default: 16000; gain needs 3500, confidence 1200, fading 144000, damage 700)",
     )
     command.add_argument("--seed", type=seed, default=0, help="the seed of crops and noise (default: 0)")
     command.add_argument("--force", action="store_true", help="overwrite weights that exist")
@@ -285,7 +289,8 @@ def _calibrate(options: argparse.Namespace) -> int:
     from pellucid import restorer, saving
 
     with requiring("train"):
-        from pellucid.training import calibration, fading, recipes
+        from pellucid.tasks import film
+        from pellucid.training import calibration, damage, fading, recipes
         from pellucid.training.pictures import load
 
     if options.out.suffix != ".npz":
@@ -293,7 +298,7 @@ def _calibrate(options: argparse.Namespace) -> int:
     saving.check_folder(options.out)
     if options.out.exists() and not options.force:
         raise OptionError(f"{options.out} exists; --force overwrites it")
-    table = replace(recipes.find("film-find" if options.what == "fading" else "photo").data, scales=(1.0,))
+    table = replace(recipes.find("film-find" if options.what in ("fading", "damage") else "photo").data, scales=(1.0,))
     pictures = load(options.images, table)
 
     def show(done: int, of: int) -> None:
@@ -319,6 +324,20 @@ def _calibrate(options: argparse.Namespace) -> int:
         calibration.save(dyes, options.out, overwrite=options.force)
         print(shown(options.out))
         for line in fading.scores(dyes, fading.examples(list(pictures.valid), max(60, options.examples // 8), options.seed + 1)):
+            print(line, file=sys.stderr)
+        return 0
+    if options.what == "damage":
+        look = partial(film.looks, restorer.load("film").models)
+        judge = damage.trained(
+            damage.examples(look, list(pictures.train), options.examples, options.seed, show),
+            steps=min(4000, 20 * options.examples),
+            seed=options.seed,
+        )
+        calibration.save(judge, options.out, overwrite=options.force)
+        print(shown(options.out))
+        for line in damage.scores(
+            judge, damage.examples(look, list(pictures.valid), max(10, options.examples // 8), options.seed + 1)
+        ):
             print(line, file=sys.stderr)
         return 0
     of_gain = options.what == "gain"

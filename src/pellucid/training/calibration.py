@@ -309,16 +309,18 @@ def train(
     members: int = 1,
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = _huber,
     hidden: int = HIDDEN,
+    batch: int = 256,
     jitter: float = 0.05,
     dropout: float = 0.0,
 ) -> estimator.Weights:
-    """The network trained on the examples: three layers, Adam, the rate falling to 0; ``jitter`` is the deviation of noise that is
-    added to features, ``dropout`` the share of the inner values that are left out of each step.
+    """The network trained on the examples: three layers, Adam, the rate falling to 0; ``batch`` examples a step; ``jitter`` is
+    the deviation of noise that is added to features, ``dropout`` the share of the inner values that are left out of each step.
 
     With several ``members``, each from other random weights, the network answers their mean: they lie side by side in its layers.
     """
     trained = [
-        _trained(learnt, steps, seed + index, loss=loss, hidden=hidden, jitter=jitter, dropout=dropout) for index in range(members)
+        _trained(learnt, steps, seed + index, loss=loss, hidden=hidden, batch=batch, jitter=jitter, dropout=dropout)
+        for index in range(members)
     ]
     if members == 1:
         return trained[0]
