@@ -444,6 +444,19 @@ def test_changes_in_exactly_one_ratio_show_it() -> None:
             assert np.isfinite(found.errors).all()
 
 
+def test_a_picture_that_fades_to_a_coloured_screen_has_no_faded_dyes() -> None:
+    chances = 0.22 * dyes.chances_of(-np.square((dyes.LOSSES - 0.4) / 0.2) / 2)
+    chances[0] = 0.78
+    belief = dyes.Belief(chances / chances.sum(), np.array([0.4, 0.12, 0.24]))
+    # As measured in one that fades to blue.
+    powers = exposure.Powers(np.array([-0.92, -1.1]), np.array([0.185, 0.1]))
+    assert exposure.weighed(belief, powers)[0].chances[0] > 0.5
+    # Changes that are hardly in one ratio.
+    rng = np.random.default_rng(0)
+    changes = rng.normal(0, 0.05, (24, 12, 1)) * np.array([0.6, 0.9, 0.8])
+    assert exposure.powers_of(changes + rng.normal(0, 0.018, (24, 12, 3))) is None
+
+
 def test_light_that_does_not_change_says_nothing_of_powers(photograph: Pixels) -> None:
     assert exposure.powers_of(np.stack(reel_of(photograph, 0.4, "none")._changes)) is None
     assert exposure.powers_of(np.full((12, 12, 3), np.nan)) is None

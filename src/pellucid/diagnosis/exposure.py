@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 MOST_FRAMES, GROUPS, LEAST = 300, 8, 60
 """Frames whose changes are looked at, in so many groups for the jackknife, and the least changes that say something."""
 
-CHANGING, ROUND = 0.004, 0.3
+CHANGING, ROUND = 0.004, 0.2
 """The deviation of the changes, in the logarithm, from which they say something of powers, and how round their cloud may be: the
 deviation across as a share of that along it."""
 
@@ -33,6 +33,10 @@ case: held-out photographs that moved under a camera, worn by all that film has.
 EXPOSED, LAMP, ANY, COLOURED = 0.5, 0.4, 0.1, 0.15
 """The chances that light has changed before the film was exposed, or when it was shown or scanned, and that channels change each in
 its own way, by ratios whose logarithms deviate by so much: lamps with colours, cameras that balance them."""
+
+STRANGE = 0.02, 1.0
+"""The chance that the picture itself has changed its colours, as one that fades to a coloured screen, and how the logarithms of
+ratios deviate then."""
 
 DOUBTED = 0.03
 """The share of the network's answer that is thought to be by chance: it is too sure of some pictures."""
@@ -114,6 +118,7 @@ def weighed(belief: Belief, powers: Powers) -> tuple[Belief, float]:
     # How likely these changes are, with each loss, and without any.
     alike = _likely(powers.logs, powers.errors)
     other = LAMP * alike + ANY * _likely(powers.logs, np.hypot(powers.errors, COLOURED))
+    other += STRANGE[0] * _likely(powers.logs, np.hypot(powers.errors, STRANGE[1]))
     exposed = EXPOSED * _likely(ratios - powers.logs, powers.errors)
     own = (1 - DOUBTED) * belief.chances + DOUBTED * PRIOR
     joint = np.interp(cyan, LOSSES[1:], own[1:])[:, None] * prior * FINE / (LOSSES[2] - LOSSES[1])
