@@ -31,6 +31,7 @@ ROWS = (
     {"motion"},
     {"clipping", "following", "moving", "paths", "quantised", "registration"},
     {"mending"},
+    {"passing"},
     {"camera"},
     {"sensor"},
     {"developing"},

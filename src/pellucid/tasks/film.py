@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import alphas, diagnosis, images, mending, reels, registration, wear
+from pellucid import alphas, diagnosis, images, mending, passing, reels, registration, wear
 from pellucid.cards import Card
 from pellucid.degradations import Degradation
 from pellucid.diagnosis import damage
@@ -118,9 +118,10 @@ BORROWED = 7, 13
 @dataclass(frozen=True)
 class _Work:
     """The work on one picture. ``around``: its neighbours in place, (h, w, 3), in its own light, and ``steps``, by how many frames
-    they are after it; ``came``: the same before they were brought there, where it is small enough for weather to be looked for.
-    ``gain`` (h, w): what its values are multiplied by. ``grain``: its level, in [0, 1], one for all or (h, w), and ``keep``
-    the share that stays. ``gray``: gray in three channels. ``judged``: whether both answers to a picture alone are judged."""
+    they are after it; ``came``: the same before they were brought there, where it is small enough for weather, and lines that pass,
+    to be looked for. ``gain`` (h, w): what its values are multiplied by. ``grain``: its level, in [0, 1], one for all or (h, w),
+    and ``keep`` the share that stays. ``gray``: gray in three channels. ``judged``: whether both answers to a picture alone are
+    judged."""
 
     find: Graph | None
     fill: Graph | None
@@ -390,11 +391,12 @@ def _mended(work: _Work, planes: Pixels, place: Place, room: Pixels) -> Pixels:
     chance = _chance(work, frame, around)
     sure = _sure(work)
     hole = chance >= sure if work.judged else mending.held_back(chance, sure, FAINTER * sure)
-    # Weather shows in the whole frame: pieces would not come to the same answer.
+    # Weather shows in the whole frame, and so do lines that pass: pieces would not come to the same answer.
     whole = place.height >= place.within[0] and place.width >= place.within[1]
     if whole and around is not None and work.came is not None and work.find is not None:
         came = (_part(work.came[0], place, frame), _part(work.came[1], place, frame))
         hole &= ~mending.falling(frame, *around, hole, work.steps, came=came)
+        hole &= ~passing.passing(frame, came, hole, work.steps)
     work.counted[place.top, place.left] = int(hole.sum()), hole.size
     if work.settings.show_damage:
         return np.where(hole, chance, np.float32(0))[None]

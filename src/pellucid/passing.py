@@ -1,0 +1,270 @@
+"""Lines of the scene that pass a camera: wires, posts and the pickets of a fence, which look like scratches and are none.
+
+A scratch stays at its place in the frame, and wanders there from frame to frame (Kokaram 1998, "Motion Picture Restoration",
+chapter 6; `pellucid.wear` has its law). What passes the camera goes on by as much to the next frame as it came from the last.
+All functions take float32 pixels (h, w, c) or planes (h, w) in [0, 1] and change none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid.images import Pixels
+from pellucid.mending import MOST, gray, grown
+
+__all__ = ["passing"]
+
+Mask = NDArray[np.bool_]
+Places = NDArray[np.intp]
+
+EVERY = 8
+"""Rows from one place of a line to the next at which it is looked for."""
+
+TALL, LONG = 49, 17
+"""Rows over which an upright line is one, and columns over which a level one is, which may be slanted."""
+
+SIDES = 2, 3
+"""Pixels to either side that a line is held against; of two that are close together the nearer one counts."""
+
+CLEAR, ALIKE = 0.3, 0.6
+"""The share of its rows in which a line must show, and the share of that which it shows in the neighbours at least."""
+
+JUMP, GAP = 1.5, 3
+"""Pixels by which a line goes aside from place to place at most, and the places over which it may be hidden."""
+
+FEWEST, FEWEST_LEVEL = 3, 6
+"""Places of the shortest lines: upright ones, and level ones."""
+
+NEAR, FAST = 3.0, 40
+"""Pixels a frame within which a line that stays is found again, and by which one that passes goes at most."""
+
+STEADY, WHOLE_LINE = 0.2, 0.35
+"""Pixels by which a line's step from the last frame may differ from that to the next one: of the whole line, and of a place."""
+
+SLOWEST = 0.6
+"""Pixels a frame that a line must go to pass: a scratch that wanders does so less often, and hardly ever twice alike."""
+
+MOST_OF_IT, SOME = 0.5, 0.25
+"""The share of a line's places that go alike, and where `TOGETHER` places of surer lines go the same way."""
+
+TOGETHER, SAME_WAY = 30, 0.3
+"""Places of other lines, and pixels a frame by which their way may differ."""
+
+REACH, FREE, RUN, CROSSING, ENDS = 3, 6, 8, 7, 12
+"""Pixels to either side of a line that are of it; how far aside nothing may be found, so that it is no blotch before the line; for
+how many rows something must be found along it, but for gaps of fewer rows than the next; and by how much a line goes on behind its
+outermost places."""
+
+
+@dataclass(frozen=True)
+class _Peaks:
+    """Where lines may be: ``place`` (bands, w) to parts of a pixel, not a number where none is, and how ``clear`` (bands, w)."""
+
+    place: NDArray[np.float32]
+    clear: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line through bands of `EVERY` rows: their numbers, the pixels in which it is, and its place to parts of a pixel."""
+
+    bands: Places
+    columns: Places
+    places: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _Way:
+    """By how many pixels a frame a line goes, how unsteadily, and which share of its places does."""
+
+    pace: float
+    apart: float
+    share: float
+
+
+def passing(frame: Pixels, came: tuple[Pixels, Pixels], hole: Mask, steps: tuple[int, int] = (-1, 1)) -> Mask:
+    """The part of a hole (h, w) that is a line of the scene: upright ones that go on in the frame from neighbour to neighbour by as
+    much each time, and level ones, which no scratch is, that do so or stay.
+
+    ``came``: the neighbours, in the light of the frame and where they are themselves; ``steps`` are their times, in frames from
+    this one.
+    """
+    gone = np.zeros_like(hole)
+    if hole.any() and frame.shape == came[0].shape == came[1].shape and min(hole.shape) >= 2 * TALL:
+        planes = [gray(each) for each in (frame, *came)]
+        gone |= _gone(planes, hole, steps, TALL, upright=True)
+        gone |= _gone([np.ascontiguousarray(plane.T) for plane in planes], hole.T, steps, LONG, upright=False).T
+    return gone
+
+
+def _gone(planes: Sequence[Pixels], hole: Mask, steps: tuple[int, int], tall: int, *, upright: bool) -> Mask:
+    """The part of a hole that is lines from above to below which pass, or which go steadily where they are not ``upright``."""
+    near = grown(hole, 1)[EVERY // 2 :: EVERY]
+    shares = [_shares(plane, tall) for plane in planes]
+    found: list[tuple[_Line, _Way]] = []
+    for sign in (np.float32(1), np.float32(-1)):
+        own = _peaks(sign * shares[0])
+        lines = [line for line in _lines(own, FEWEST if upright else FEWEST_LEVEL) if near[line.bands, line.columns].any()]
+        if lines:
+            others = [_peaks(sign * share) for share in shares[1:]]
+            found += [(line, _way(line, own, others, steps, upright=upright)) for line in lines]
+    if upright:
+        found = [(line, way) for line, way in found if abs(way.pace) >= SLOWEST]
+    sure = [way.share >= MOST_OF_IT and abs(way.apart) < STEADY for _, way in found]
+    paces = np.array([way.pace for (line, way), clearly in zip(found, sure, strict=True) if clearly for _ in line.bands])
+    gone = np.zeros_like(hole)
+    for (line, way), clearly in zip(found, sure, strict=True):
+        if clearly or (way.share >= SOME and int((np.abs(paces - way.pace) < SAME_WAY).sum()) >= TOGETHER):
+            gone |= _around(line, hole)
+    return gone
+
+
+def _shares(plane: Pixels, tall: int) -> Pixels:
+    """How much of the ``tall`` rows around the middle of each band (bands, w) a pixel is lighter than both sides, dark ones below
+    0; 1 is all."""
+    ridge: Pixels | None = None
+    for side in SIDES:
+        padded = np.pad(plane, ((0, 0), (side, side)), mode="edge")
+        left, right = padded[:, : -2 * side], padded[:, 2 * side :]
+        own = np.maximum(plane - np.maximum(left, right), 0) + np.minimum(plane - np.minimum(left, right), 0)
+        ridge = own if ridge is None else np.where(np.abs(own) > np.abs(ridge), own, ridge)
+    assert ridge is not None
+    np.clip(ridge, -MOST, MOST, out=ridge)
+    sums = np.cumsum(np.pad(ridge, ((1, 0), (0, 0))), axis=0, dtype=np.float32)
+    rows = np.arange(EVERY // 2, len(plane), EVERY)
+    first, after = np.maximum(rows - tall // 2, 0), np.minimum(rows + tall // 2 + 1, len(plane))
+    mean = (sums[after] - sums[first]) / (np.float32(MOST) * (after - first)[:, None].astype(np.float32))
+    return np.asarray(mean, dtype=np.float32)
+
+
+def _peaks(shares: Pixels) -> _Peaks:
+    """The highest pixels of each band."""
+    high = np.maximum(shares, 0)
+    width = high.shape[1]
+    padded = np.pad(high, ((0, 0), (2, 2)))
+    near = [padded[:, way : way + width] for way in range(5)]
+    # Of two alike the right one.
+    peak = (high >= np.float32(CLEAR * ALIKE)) & (high >= near[0]) & (high >= near[1]) & (high > near[3]) & (high >= near[4])
+    aside = (near[3] - near[1] + 2 * (near[4] - near[0])) / np.maximum(sum(near), np.float32(1e-6))
+    place = np.where(peak, np.arange(width, dtype=np.float32) + aside, np.float32(np.nan))
+    return _Peaks(place.astype(np.float32), np.where(peak, high, np.float32(0)))
+
+
+def _lines(peaks: _Peaks, fewest: int) -> list[_Line]:
+    """The lines that are clear, from above to below, of so many places or more."""
+    bands, columns = np.nonzero(peaks.clear >= np.float32(CLEAR))
+    places = peaks.place[bands, columns]
+    count, height = len(bands), len(peaks.clear)
+    reach = int(np.ceil(JUMP)) + 1
+    numbers = np.full((height + GAP, peaks.clear.shape[1] + 2 * reach), -1)
+    numbers[bands, columns + reach] = np.arange(count)
+    above, below = np.full(count, -1), np.full(count, -1)
+    for gap in range(1, GAP + 1):
+        ends = np.flatnonzero(below < 0)
+        there = numbers[bands[ends, None] + gap, columns[ends, None] + np.arange(2 * reach + 1)]
+        far = np.where((there >= 0) & (above[there] < 0), np.abs(places[there] - places[ends, None]), np.float32(np.inf))
+        nearest = far.argmin(axis=1)
+        far, there = (np.take_along_axis(each, nearest[:, None], axis=1)[:, 0] for each in (far, there))
+        order = np.argsort(far, kind="stable")
+        order = order[far[order] <= JUMP]
+        # Each is the next place of one line, the nearest.
+        _, first = np.unique(there[order], return_index=True)
+        chosen = order[first]
+        below[ends[chosen]], above[there[chosen]] = there[chosen], ends[chosen]
+    label = np.arange(count)
+    edges = np.searchsorted(bands, np.arange(height + 1))
+    for first, after in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        # Those above have theirs already.
+        own = above[first:after]
+        label[first:after] = np.where(own >= 0, label[own], label[first:after])
+    order = np.argsort(label, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
+    return [_Line(bands[part], columns[part], places[part]) for part in parts if len(part) >= fewest]
+
+
+def _way(line: _Line, own: _Peaks, others: Sequence[_Peaks], steps: tuple[int, int], *, upright: bool) -> _Way:
+    """How a line goes."""
+    # Where both lie on one side, the way from this frame to the farther one says more.
+    both = steps[0] < 0 < steps[1]
+    weights = np.array(
+        [-steps[0], steps[1]] if both else [abs(steps[0]) > abs(steps[1]), abs(steps[1]) > abs(steps[0])], np.float32
+    )
+    weights /= weights.sum()
+    sharp = 1.0 if both else 2.0
+    least = np.float32(ALIKE) * own.clear[line.bands, line.columns]
+    gone: Pixels = np.stack(
+        [_nearest(line, other, least, line.places, NEAR * abs(step)) / step for other, step in zip(others, steps, strict=True)],
+        axis=1,
+    )
+    if upright and (np.isfinite(gone).mean(axis=0) < SOME).all():
+        gone = _fast(line, own, others, least, steps)
+    paces, apart = gone @ weights, sharp * (gone[:, 1] - gone[:, 0])
+    told = np.isfinite(paces)
+    if told.sum() < 2:
+        return _Way(0.0, np.inf, 0.0)
+    pace = float(np.median(paces[told]))
+    alike = (np.abs(paces - pace) < WHOLE_LINE) & (np.abs(apart) < WHOLE_LINE)
+    return _Way(pace, float(np.median(apart[told])), float(alike.mean()))
+
+
+def _nearest(line: _Line, other: _Peaks, least: Pixels, to: Pixels, within: float) -> Pixels:
+    """How far the peak of another frame that is as clear as ``least``, and nearest to the places ``to``, lies from the line's
+    places; not a number where none is near."""
+    reach = int(np.ceil(within)) + 1
+    columns = np.rint(to).astype(np.intp)[:, None] + np.arange(-reach, reach + 1)
+    within_it = (columns >= 0) & (columns < other.clear.shape[1])
+    columns = np.clip(columns, 0, other.clear.shape[1] - 1)
+    there = other.place[line.bands[:, None], columns]
+    fits = within_it & (other.clear[line.bands[:, None], columns] >= least[:, None])
+    far = np.where(fits, np.abs(there - to[:, None]), np.float32(np.inf))
+    best = far.argmin(axis=1)[:, None]
+    found = np.take_along_axis(there, best, axis=1)[:, 0] - line.places
+    return np.where(np.take_along_axis(far, best, axis=1)[:, 0] <= within, found, np.float32(np.nan))
+
+
+def _fast(line: _Line, own: _Peaks, others: Sequence[_Peaks], least: Pixels, steps: tuple[int, int]) -> Pixels:
+    """By how many pixels a frame a line that stays nowhere near goes to either neighbour (n, 2), as far as both agree on a way."""
+    # What is in the same place of this frame, too, is another line.
+    here = np.isfinite(own.place)
+    padded = np.pad(here, ((0, 0), (2, 2)))
+    stays = np.logical_or.reduce([padded[:, way : way + here.shape[1]] for way in range(5)])
+    moving = [_Peaks(other.place, np.where(stays, np.float32(0), other.clear)) for other in others]
+    tries = np.array([pace for pace in range(-FAST, FAST + 1) if abs(pace) > NEAR], np.float32)
+    both = np.stack(
+        [
+            [_nearest(line, other, least, line.places + step * pace, abs(step)) / step for pace in tries]
+            for other, step in zip(moving, steps, strict=True)
+        ]
+    )
+    counts = np.isfinite(both).all(axis=0).sum(axis=1)
+    return np.asarray(both[:, counts.argmax()].T, np.float32)
+
+
+def _around(line: _Line, hole: Mask) -> Mask:
+    """The pixels of a hole that are of a line: for `RUN` rows or more, and none of a blotch before it."""
+    middle = line.bands * EVERY + EVERY // 2
+    rows = np.arange(max(0, middle[0] - ENDS), min(len(hole), middle[-1] + ENDS + 1))
+    columns = np.rint(np.interp(rows, middle, line.places)).astype(np.intp)
+    padded = np.pad(hole, ((0, 0), (FREE, FREE)))
+    there = padded[rows[:, None], columns[:, None] + np.arange(2 * FREE + 1)]
+    own = there[:, FREE - REACH : FREE + REACH + 1]
+    on = own.any(axis=1) & ~there[:, 0] & ~there[:, -1]
+    # Thin lines may cross it.
+    on = _without_runs(~_without_runs(~on, CROSSING), RUN)
+    gone = np.zeros_like(padded)
+    gone[rows[:, None], columns[:, None] + FREE + np.arange(-REACH, REACH + 1)] = on[:, None] & own
+    return gone[:, FREE:-FREE]
+
+
+def _without_runs(on: Mask, shorter: int) -> Mask:
+    """Values in a row without runs of fewer True ones."""
+    left = on.copy()
+    edges = np.flatnonzero(np.diff(np.pad(on.astype(np.int8), 1)))
+    for first, after in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        if after - first < shorter:
+            left[first:after] = False
+    return left
