@@ -30,7 +30,7 @@ TALL, LONG = 49, 17
 SIDES = 2, 3
 """Pixels to either side that a line is held against; of two that are close together the nearer one counts."""
 
-CLEAR, ALIKE = 0.3, 0.6
+CLEAR, ALIKE = 0.25, 0.5
 """The share of its rows in which a line must show, and the share of that which it shows in the neighbours at least."""
 
 JUMP, GAP = 1.5, 3
@@ -45,6 +45,9 @@ NEAR, FAST = 3.0, 40
 STEADY, WHOLE_LINE = 0.2, 0.35
 """Pixels by which a line's step from the last frame may differ from that to the next one: of the whole line, and of a place."""
 
+ROUGHLY = 0.8
+"""The same of the places of level lines, which nobody can take for scratches."""
+
 SLOWEST = 0.6
 """Pixels a frame that a line must go to pass: a scratch that wanders does so less often, and hardly ever twice alike."""
 
@@ -54,10 +57,13 @@ MOST_OF_IT, SOME = 0.5, 0.25
 TOGETHER, SAME_WAY = 30, 0.3
 """Places of other lines, and pixels a frame by which their way may differ."""
 
-REACH, FREE, RUN, CROSSING, ENDS = 3, 6, 8, 7, 12
-"""Pixels to either side of a line that are of it; how far aside nothing may be found, so that it is no blotch before the line; for
-how many rows something must be found along it, but for gaps of fewer rows than the next; and by how much a line goes on behind its
-outermost places."""
+REACH, FREE, RUN, CROSSING = 3, 6, 8, 7
+"""Pixels to either side of a line that are of it; how far aside nothing may be found, so that it is no blotch before the line; and
+for how many rows something must be found along it, but for gaps of fewer rows than the last."""
+
+ENDS, ENDS_LEVEL, STRAIGHT = 24, 160, 16
+"""By how many rows a line goes on behind its outermost places, upright ones, which may be scratches, and level ones; as straight as
+so many places are there."""
 
 
 @dataclass(frozen=True)
@@ -103,24 +109,41 @@ def passing(frame: Pixels, came: tuple[Pixels, Pixels], hole: Mask, steps: tuple
 
 def _gone(planes: Sequence[Pixels], hole: Mask, steps: tuple[int, int], tall: int, *, upright: bool) -> Mask:
     """The part of a hole that is lines from above to below which pass, or which go steadily where they are not ``upright``."""
-    near = grown(hole, 1)[EVERY // 2 :: EVERY]
-    shares = [_shares(plane, tall) for plane in planes]
+    near = _long(grown(hole, 1), RUN + 2)[EVERY // 2 :: EVERY]
+    if not near.any():
+        return np.zeros_like(hole)
+    shares = [_shares(planes[0], tall)]
     found: list[tuple[_Line, _Way]] = []
     for sign in (np.float32(1), np.float32(-1)):
         own = _peaks(sign * shares[0])
-        lines = [line for line in _lines(own, FEWEST if upright else FEWEST_LEVEL) if near[line.bands, line.columns].any()]
+        lines = _lines(own, near, FEWEST if upright else FEWEST_LEVEL)
         if lines:
+            shares += [_shares(plane, tall) for plane in planes[len(shares) :]]
             others = [_peaks(sign * share) for share in shares[1:]]
-            found += [(line, _way(line, own, others, steps, upright=upright)) for line in lines]
+            moving = [_moving(other, own) for other in others] if upright else None
+            found += [(line, _way(line, own, others, steps, moving)) for line in lines]
     if upright:
         found = [(line, way) for line, way in found if abs(way.pace) >= SLOWEST]
-    sure = [way.share >= MOST_OF_IT and abs(way.apart) < STEADY for _, way in found]
+    sure = [way.share >= MOST_OF_IT and abs(way.apart) < (STEADY if upright else WHOLE_LINE) for _, way in found]
     paces = np.array([way.pace for (line, way), clearly in zip(found, sure, strict=True) if clearly for _ in line.bands])
     gone = np.zeros_like(hole)
     for (line, way), clearly in zip(found, sure, strict=True):
         if clearly or (way.share >= SOME and int((np.abs(paces - way.pace) < SAME_WAY).sum()) >= TOGETHER):
-            gone |= _around(line, hole)
+            gone |= _around(line, hole, ENDS if upright else ENDS_LEVEL)
     return gone
+
+
+def _long(mask: Mask, rows: int) -> Mask:
+    """The runs of so many rows or more of a mask."""
+    for grow in (False, True):
+        done = 1
+        while done < rows:
+            step = min(done, rows - done)
+            # Runs lose their ends, and get them back.
+            wide = np.pad(mask, ((step, step), (0, 0))) if grow else mask
+            mask = wide[step:] | wide[:-step] if grow else wide[step:] & wide[:-step]
+            done += step
+    return mask
 
 
 def _shares(plane: Pixels, tall: int) -> Pixels:
@@ -130,7 +153,7 @@ def _shares(plane: Pixels, tall: int) -> Pixels:
     for side in SIDES:
         padded = np.pad(plane, ((0, 0), (side, side)), mode="edge")
         left, right = padded[:, : -2 * side], padded[:, 2 * side :]
-        own = np.maximum(plane - np.maximum(left, right), 0) + np.minimum(plane - np.minimum(left, right), 0)
+        own = plane - np.minimum(np.maximum(plane, np.minimum(left, right)), np.maximum(left, right))
         ridge = own if ridge is None else np.where(np.abs(own) > np.abs(ridge), own, ridge)
     assert ridge is not None
     np.clip(ridge, -MOST, MOST, out=ridge)
@@ -154,8 +177,8 @@ def _peaks(shares: Pixels) -> _Peaks:
     return _Peaks(place.astype(np.float32), np.where(peak, high, np.float32(0)))
 
 
-def _lines(peaks: _Peaks, fewest: int) -> list[_Line]:
-    """The lines that are clear, from above to below, of so many places or more."""
+def _lines(peaks: _Peaks, near: Mask, fewest: int) -> list[_Line]:
+    """The lines that are clear, from above to below, of so many places or more, that are ``near`` (bands, w) what was found."""
     bands, columns = np.nonzero(peaks.clear >= np.float32(CLEAR))
     places = peaks.place[bands, columns]
     count, height = len(bands), len(peaks.clear)
@@ -181,13 +204,17 @@ def _lines(peaks: _Peaks, fewest: int) -> list[_Line]:
         # Those above have theirs already.
         own = above[first:after]
         label[first:after] = np.where(own >= 0, label[own], label[first:after])
+    wanted = (np.bincount(label, minlength=count) >= fewest) & (np.bincount(label, near[bands, columns], count) > 0)
     order = np.argsort(label, kind="stable")
+    order = order[wanted[label[order]]]
+    if not len(order):
+        return []
     parts = np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
-    return [_Line(bands[part], columns[part], places[part]) for part in parts if len(part) >= fewest]
+    return [_Line(bands[part], columns[part], places[part]) for part in parts]
 
 
-def _way(line: _Line, own: _Peaks, others: Sequence[_Peaks], steps: tuple[int, int], *, upright: bool) -> _Way:
-    """How a line goes."""
+def _way(line: _Line, own: _Peaks, others: Sequence[_Peaks], steps: tuple[int, int], moving: Sequence[_Peaks] | None) -> _Way:
+    """How a line goes: an upright one with those of the other frames that are ``moving``, a level one without."""
     # Where both lie on one side, the way from this frame to the farther one says more.
     both = steps[0] < 0 < steps[1]
     weights = np.array(
@@ -200,14 +227,15 @@ def _way(line: _Line, own: _Peaks, others: Sequence[_Peaks], steps: tuple[int, i
         [_nearest(line, other, least, line.places, NEAR * abs(step)) / step for other, step in zip(others, steps, strict=True)],
         axis=1,
     )
-    if upright and (np.isfinite(gone).mean(axis=0) < SOME).all():
-        gone = _fast(line, own, others, least, steps)
+    if moving is not None and (np.isfinite(gone).mean(axis=0) < SOME).all():
+        gone = _fast(line, moving, least, steps)
     paces, apart = gone @ weights, sharp * (gone[:, 1] - gone[:, 0])
     told = np.isfinite(paces)
     if told.sum() < 2:
         return _Way(0.0, np.inf, 0.0)
     pace = float(np.median(paces[told]))
-    alike = (np.abs(paces - pace) < WHOLE_LINE) & (np.abs(apart) < WHOLE_LINE)
+    within = ROUGHLY if moving is None else WHOLE_LINE
+    alike = (np.abs(paces - pace) < within) & (np.abs(apart) < within)
     return _Way(pace, float(np.median(apart[told])), float(alike.mean()))
 
 
@@ -226,17 +254,25 @@ def _nearest(line: _Line, other: _Peaks, least: Pixels, to: Pixels, within: floa
     return np.where(np.take_along_axis(far, best, axis=1)[:, 0] <= within, found, np.float32(np.nan))
 
 
-def _fast(line: _Line, own: _Peaks, others: Sequence[_Peaks], least: Pixels, steps: tuple[int, int]) -> Pixels:
+def _moving(other: _Peaks, own: _Peaks) -> _Peaks:
+    """The peaks of another frame without those that are in the same place of this one: they are other lines."""
+    padded = np.pad(own.clear > 0, ((0, 0), (2, 2)))
+    wide = padded[:, :-1] | padded[:, 1:]
+    stays = wide[:, :-3] | wide[:, 2:-1] | wide[:, 3:]
+    return _Peaks(other.place, np.where(stays, np.float32(0), other.clear))
+
+
+def _fast(line: _Line, moving: Sequence[_Peaks], least: Pixels, steps: tuple[int, int]) -> Pixels:
     """By how many pixels a frame a line that stays nowhere near goes to either neighbour (n, 2), as far as both agree on a way."""
-    # What is in the same place of this frame, too, is another line.
-    here = np.isfinite(own.place)
-    padded = np.pad(here, ((0, 0), (2, 2)))
-    stays = np.logical_or.reduce([padded[:, way : way + here.shape[1]] for way in range(5)])
-    moving = [_Peaks(other.place, np.where(stays, np.float32(0), other.clear)) for other in others]
     tries = np.array([pace for pace in range(-FAST, FAST + 1) if abs(pace) > NEAR], np.float32)
+    # All at once: the line again and again, each time somewhere else.
+    many = len(tries)
+    tried = _Line(np.tile(line.bands, many), np.tile(line.columns, many), np.tile(line.places, many))
+    clear: Pixels = np.tile(least, many)
+    paces: Pixels = np.repeat(tries, len(least))
     both = np.stack(
         [
-            [_nearest(line, other, least, line.places + step * pace, abs(step)) / step for pace in tries]
+            (_nearest(tried, other, clear, tried.places + np.float32(step) * paces, abs(step)) / step).reshape(many, -1)
             for other, step in zip(moving, steps, strict=True)
         ]
     )
@@ -244,11 +280,17 @@ def _fast(line: _Line, own: _Peaks, others: Sequence[_Peaks], least: Pixels, ste
     return np.asarray(both[:, counts.argmax()].T, np.float32)
 
 
-def _around(line: _Line, hole: Mask) -> Mask:
+def _around(line: _Line, hole: Mask, ends: int) -> Mask:
     """The pixels of a hole that are of a line: for `RUN` rows or more, and none of a blotch before it."""
     middle = line.bands * EVERY + EVERY // 2
-    rows = np.arange(max(0, middle[0] - ENDS), min(len(hole), middle[-1] + ENDS + 1))
-    columns = np.rint(np.interp(rows, middle, line.places)).astype(np.intp)
+    rows = np.arange(max(0, middle[0] - ends), min(len(hole), middle[-1] + ends + 1))
+    places = np.interp(rows, middle, line.places)
+    for end, beyond in ((slice(None, STRAIGHT), rows < middle[0]), (slice(-STRAIGHT, None), rows > middle[-1])):
+        slope, place = np.polyfit(middle[end] - middle[end].mean(), line.places[end], 1)
+        places[beyond] = place + slope * (rows[beyond] - middle[end].mean())
+    width = hole.shape[1]
+    rows, places = (each[(places >= 0) & (places <= width - 1)] for each in (rows, places))
+    columns = np.rint(places).astype(np.intp)
     padded = np.pad(hole, ((0, 0), (FREE, FREE)))
     there = padded[rows[:, None], columns[:, None] + np.arange(2 * FREE + 1)]
     own = there[:, FREE - REACH : FREE + REACH + 1]
