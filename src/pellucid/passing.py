@@ -170,7 +170,7 @@ def _peaks(shares: Pixels) -> _Peaks:
     width = high.shape[1]
     padded = np.pad(high, ((0, 0), (2, 2)))
     near = [padded[:, way : way + width] for way in range(5)]
-    # Of two alike the right one.
+    # The right one of two that are alike.
     peak = (high >= np.float32(CLEAR * ALIKE)) & (high >= near[0]) & (high >= near[1]) & (high > near[3]) & (high >= near[4])
     aside = (near[3] - near[1] + 2 * (near[4] - near[0])) / np.maximum(sum(near), np.float32(1e-6))
     place = np.where(peak, np.arange(width, dtype=np.float32) + aside, np.float32(np.nan))
