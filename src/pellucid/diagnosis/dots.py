@@ -50,7 +50,7 @@ QUARTILE, NORMAL = 0.75, 1.15
 
 SOFT, FLANKS, ASIDE = 0.3, (0.12, 0.75), 3
 """How many more of the dots may have a pixel beside them whose value lies so far on the way from the ground to theirs, than one so
-many pixels farther off, as noise makes some. Of squares of 1 to 3 pixels with noise of up to 15, or JPEG of that, at most a quarter
+many pixels farther off, as noise makes some. At most a quarter of squares of 1 to 3 pixels with noise of up to 15, or JPEG of that,
 had one; stars and fluorescent dots, whose light a lens spreads, 0.38 to 0.85."""
 
 HALF = 0.674
@@ -137,7 +137,7 @@ def _grounded(parts: Sequence[NDArray[np.float32]]) -> float | None:
     middle = np.median(pixels, axis=0)
     off = np.abs(pixels - middle)
     steps = np.concatenate([np.abs(np.diff(part, axis=1)).reshape(-1, part.shape[2]) for part in looked])
-    # Of ground that is clipped half have no noise.
+    # Half of a clipped ground has no noise.
     wide, noise = np.quantile(off, QUARTILE, axis=0) / NORMAL, np.quantile(steps, QUARTILE, axis=0) / (NORMAL * np.sqrt(2))
     if (wide > WIDE * noise + SPARE).any():
         return None

@@ -28,9 +28,9 @@ USUAL = 2.1
 neighbours lie across an edge."""
 
 HARD, ENOUGH = 0.85, 0.01
-"""Which share of the edges must be hard, and which share of all places edges. Of 85 photographs, clean, with noise of level 5 and
-25, black and white or other impulses, after JPEG, or with every other pixel left out, those with so many edges had at most 0.74;
-drawn squares of 2 to 16 pixels with noise of up to 15, or JPEG of that, 0.92 to 1 for the most part."""
+"""Which share of the edges must be hard, and which share of all places edges. Among 85 photographs, clean, with noise of level 5
+and 25, black and white or other impulses, after JPEG, or with every other pixel left out, those with so many edges had at most
+0.74; drawn squares of 2 to 16 pixels with noise of up to 15, or JPEG of that, 0.92 to 1 for the most part."""
 
 BLOCK, EVERYWHERE = 16, 0.85
 """Side of blocks in pixels, and which share of them must have a hard edge: letters on a photograph have nothing but such edges,

@@ -155,8 +155,8 @@ SLIGHTLY, APART, STEEPEST, UNDER = 1.1, 1.08, 1.14, 1.05
 """How much of it the highest frequencies of noise lack that is slightly smooth, as fine grain and noise that was shrunk by 1.5 are,
 at least, as a factor, by blocks of any calmness; how many times as much of the highest or lowest less calm blocks have at most; how
 much of the middle ones is lacking at most, since texture has most of its lowest; and how many times as strong it is at least as the
-networks say, or the highest frequencies, which both take it for white. Of 145 photographs, gray and in colour, with grain that is
-0.4 pixels wide more than half fulfil it: their level came out 10 % too low, and is 2 to 3 % off so. With white noise of level 5 to
+networks say, or the highest frequencies, which both take it for white. More than half of 145 photographs, gray and in colour, with
+grain that is 0.4 pixels wide fulfil it: their level came out 10 % too low, and is 2 to 3 % off so. With white noise of level 5 to
 40 six of 576 do, and get 10 to 20 % too much."""
 
 STILL_WHITE, WHITE, RAISED = 1.5, 1.2, 0.3

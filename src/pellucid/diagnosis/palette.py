@@ -224,7 +224,7 @@ def _pure(counts: NDArray[np.float64]) -> Colours | None:
         below = np.interp((np.arange(257) - 0.5) / level, *NORMAL)
         below[0], below[-1] = 0, 1
         dark = np.diff(below)
-        # What goes across the middle is counted on the other side.
+        # Values that noise takes across the middle are counted on the other side.
         crossed = float(dark[128:].sum())
         black = np.clip((shares[:, :1] - crossed) / max(1 - 2 * crossed, 1e-9), 0, 1)
         likely = np.maximum(black * dark + (1 - black) * dark[::-1], 1e-12)
