@@ -1,7 +1,7 @@
 """Lines of the scene that pass a camera: wires, posts and the pickets of a fence, which look like scratches and are none.
 
 A scratch stays at its place in the frame, and wanders there from frame to frame (Kokaram 1998, "Motion Picture Restoration",
-chapter 6; `pellucid.wear` has its law). What passes the camera goes on by as much to the next frame as it came from the last.
+chapter 6; `pellucid.wear` has its law). A line that passes goes on by as much to the next frame as it came from the last.
 All functions take float32 pixels (h, w, c) or planes (h, w) in [0, 1] and change none of them.
 """
 
