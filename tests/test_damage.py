@@ -1,4 +1,4 @@
-"""What was found in a picture alone, judged once more."""
+"""Damage that was found in a picture alone, judged once more."""
 
 import numpy as np
 import pytest
@@ -97,7 +97,7 @@ def test_more_of_the_cracks_and_the_dust_of_a_picture_is_found_and_mended(photog
         mended = model.restore(levels, only_damage=True)
         before, after = (np.square(each / 255 - clean)[mask].mean() for each in (levels, mended))
         gains.append(10 * np.log10(before / after))
-        # What is filled reaches no farther than one pixel beyond what was found.
+        # The filled pixels reach no farther than one pixel beyond what was found.
         assert not (mended != levels).any(axis=2)[~mending.grown(hole, 1)].any()
     assert counts[0] / counts[1] > 0.85
     assert counts[0] / counts[2] > 0.5

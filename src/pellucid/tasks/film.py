@@ -93,7 +93,7 @@ RARE_IN_FLASH = 1e4
 JUDGED, RARE_JUDGED = "film-find", 2 / 3
 """The network whose answers to pictures alone are judged once more, by `pellucid.diagnosis.damage`, which has learnt from no
 other's; and by how much the odds are less than that says: a fifth less of 22 held-out photographs is taken for damage than without,
-and more is found of each kind. What is around a place has been seen by then: less sure damage does not count there."""
+and more is found of each kind. It has looked at what is around a place: less sure damage does not count there."""
 
 UPRIGHT = 10
 """The first of the planes for the network that finds that the other one is given, too: upright lines, and small things."""
