@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import statistics
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,9 @@ PAGE = ROOT / "benchmarks" / "RESULTS.md"
 LIMITS = ROOT / "docs" / "limits.md"
 NOISE = ROOT / "docs" / "noise.md"
 CHART = ROOT / "docs" / "quality.svg"
+
+WIDTH = 150
+"""The longest line of a note, in characters."""
 
 LABELS = {
     "none": "noisy",
@@ -248,7 +252,7 @@ def inspecting() -> str:
     times = [f"{entry['megapixels']:.2f} megapixels {entry['inspect'] / entry['restore']:.0%}" for entry in found["times"]]
     note = f"Looking takes, as a share of the restoration's time in {PRECISIONS[found['precision']]}: {', '.join(times)}."
     head = f"{images} clean pictures that no model learnt from; errors are medians, in brackets the 90th percentile:"
-    return f"{head}\n\n{markdown(rows)}\n\n{note}"
+    return f"{head}\n\n{markdown(rows)}\n\n{textwrap.fill(note, WIDTH)}"
 
 
 def gains() -> str:
@@ -289,7 +293,7 @@ def limits() -> str:
         if busy > found["cores"] + 1:
             note += f" The machine was busy with other work besides (a load of up to {busy:.1f} before a run)"
             note += ": the seconds are too many."
-        parts.append(f"{markdown(rows)}\n\n{note}")
+        parts.append(f"{markdown(rows)}\n\n{textwrap.fill(note, WIDTH)}")
     return "\n\n".join(parts)
 
 

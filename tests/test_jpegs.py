@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
+from scipy import ndimage
 
 import pellucid
 from pellucid import samples
@@ -249,3 +250,14 @@ def test_noise_under_the_jpeg_of_a_photograph_that_comes_again_is_noise(monkeypa
     for few, kind in ((None, "correlated"), (object(), "jpeg")):
         detail: Any = SimpleNamespace(fine=False, pattern=True, few=few)
         assert believing.believed(detail, noisy).kind == kind
+
+
+@pytest.mark.parametrize("quality", [8, 10])
+@pytest.mark.parametrize("blurred", [4, 6])
+def test_soft_photographs_of_low_quality_are_no_drawings(photograph: NDArray[np.float64], blurred: float, quality: int) -> None:
+    """Most of their blocks have one value, so that they have few exact values, as drawings do."""
+    soft = ndimage.gaussian_filter(255 * photograph.mean(axis=2), blurred)
+    soft[100:300, 200:400] = 255 * photograph[100:300, 200:400].mean(axis=2)
+    given = as_jpeg(levels(soft)[..., None], quality)
+    found = pellucid.inspect(part(given))
+    assert (found.kind, found.jpeg_quality) == ("jpeg", quality)

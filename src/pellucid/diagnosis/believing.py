@@ -55,6 +55,9 @@ no noise, and to take it away costs 0.2 to 0.5 dB of 45."""
 ODD = 1.15
 """How many times as much as the noise that was found the quietest places have where something else is to be asked."""
 
+COARSEST = 30
+"""JPEG quality below which many blocks of a photograph have one value each, so that its values are few and exact."""
+
 CALMER = 0.9
 """Share of the level that was found which that on few colours, or in the quietest places, must be below, to refute it: the edges
 of what was drawn were measured."""
@@ -204,9 +207,11 @@ def _believed(detail: Detail, found: Diagnosis) -> Diagnosis:
     processed = found.kind == "correlated" or found.jpeg_quality is not None
     far = detail.pattern and detail.repeats is not None and max(map(abs, detail.repeats.lag or (0, 0))) >= FAR_AGAIN
     struck = found.impulse_density > 0 and not palette.without(detail.counts, found.impulse_density)
+    # Its blocks have one value each: few exact values are nothing drawn.
+    coarse = found.kind == "jpeg" and detail.compressed is not None and detail.compressed.quality < COARSEST
     if white_on_few:
         few = detail.few
-    elif processed and not (detail.sharp or detailed or far or detail.hard):
+    elif processed and not ((detail.sharp and not coarse) or detailed or far or detail.hard):
         few = None
     else:
         few = detail.colours(found.impulse_density if struck else 0.0)
