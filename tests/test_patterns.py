@@ -108,7 +108,7 @@ def test_noise_is_refuted_by_what_comes_again_only_beyond_chance() -> None:
     assert detail.repeats is not None
     most = detail.repeats.most
     refuted = [
-        believing._refuted(detail, Diagnosis("gaussian", curve=Curve(np.sqrt(times * most))), struck=False) for times in (1.4, 1.6)
+        believing._refuted(detail, Diagnosis("gaussian", curve=Curve(np.sqrt(times * most))), struck=False) for times in (1.2, 1.6)
     ]
     assert refuted == [None, pytest.approx(3, rel=0.1)]
 

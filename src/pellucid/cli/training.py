@@ -327,7 +327,7 @@ def _calibrate(options: argparse.Namespace) -> int:
             print(line, file=sys.stderr)
         return 0
     if options.what == "damage":
-        look = partial(film.looks, restorer.load("film").models)
+        look = partial(film.looks, restorer.load(film.FAMILY).models)
         judge = damage.trained(
             damage.examples(look, list(pictures.train), options.examples, options.seed, show),
             steps=min(4000, 20 * options.examples),

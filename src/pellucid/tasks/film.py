@@ -28,7 +28,21 @@ from pellucid.tasks.film_learning import Learning, filling_maps, finding_maps
 from pellucid.tiling import Place
 from pellucid.views import View
 
-__all__ = ["CASES", "LOOK", "METRICS", "PROTOCOL", "RUN_IN", "Learning", "follow", "known", "looks", "prepare", "scored", "survey"]
+__all__ = [
+    "CASES",
+    "FAMILY",
+    "LOOK",
+    "METRICS",
+    "PROTOCOL",
+    "RUN_IN",
+    "Learning",
+    "follow",
+    "known",
+    "looks",
+    "prepare",
+    "scored",
+    "survey",
+]
 
 CASES: tuple[str, ...] = (
     "scratches:6+dust:2+hairs:3+blotches:3",
@@ -86,6 +100,9 @@ RARE, RARE_AT_ENDS, RARE_ALONE = 1.0, 2.0, 6.0
 the ends of scenes, where both neighbours lie on one side and a thing that moves looks like damage, and in pictures alone. Chosen
 for less than a thousandth of what is unworn to be taken for damage, on 30 pictures that are held out for validation: 0.002, 0.011
 and 0.05 % were, with rain, snow, wires and the like before the camera 0.046 %."""
+
+FAMILY = "film"
+"""The name of its networks' family."""
 
 RARE_IN_FLASH = 1e4
 """The same in a flash, which no other frame is like: what is burnt out in it looks like damage, and hardly anybody sees what is."""
