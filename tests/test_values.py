@@ -205,13 +205,11 @@ def test_noise_around_a_picture_in_the_unit_is_told_from_a_range(gray: NDArray[n
 def test_a_stack_of_small_images_has_one_range(gray: NDArray[np.float64], scale: float) -> None:
     stack = (noisy(gray / gray.max(), 15).reshape(10, 16, SIDE) * scale / 2).astype(np.float32)
     stack[3] *= scale / stack[3].max()
-    model = restorer.load("photo-fast-gray")
+    # In float32: bfloat16 makes steps out of a last bit that differs.
+    model = restorer.load("photo-fast-gray", engine="onnxruntime")
     with pytest.warns(RangeWarning, match=f"white {scale:.6g}"):
         output = model.restore_batch(stack, sigma=15)
-    # A last bit that differs may cross a step of bfloat16, and of the 8 bits between layers; another range would move everything.
-    off = np.abs(output / scale - model.restore_batch(stack / np.float32(scale), sigma=15, range="dtype"))
-    assert off.max() < 4 / 255
-    assert off.mean() < 0.5 / 255
+    np.testing.assert_allclose(output, scale * model.restore_batch(stack / np.float32(scale), sigma=15, range="dtype"), rtol=1e-5)
     counts = np.rint(stack / stack.max() * 4095).astype(np.uint16)
     with pytest.warns(RangeWarning, match="white 4095"):
         output = model.restore_batch(counts, sigma=15)

@@ -6,10 +6,11 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pellucid.cli.arguments import Commands, add, count, number, requiring, seed, shown
 from pellucid.errors import FileError, OptionError
@@ -305,27 +306,28 @@ def _calibrate(options: argparse.Namespace) -> int:
         if done % 200 == 0 or done == of:
             print(f"{done / of:6.1%}  {done} examples", file=sys.stderr, flush=True)
 
+    def finished(weights: Any, held: Callable[[], Any], scores: Callable[[Any, Any], Iterable[str]]) -> int:
+        """Keeps the weights first: the examples that are held out take a while."""
+        calibration.save(weights, options.out, overwrite=options.force)
+        print(shown(options.out))
+        for line in scores(weights, held()):
+            print(line, file=sys.stderr)
+        return 0
+
     if options.what == "confidence":
         models = [restorer.load(name) for name in ("photo", "photo", "photo-fast")]
         pixels = calibration.doubt_examples(models, list(pictures.train), options.examples, options.seed, show)
         doubt = calibration.train_doubt(pixels, seed=options.seed)
-        calibration.save(doubt, options.out, overwrite=options.force)
-        print(shown(options.out))
-        held = calibration.doubt_examples(models, list(pictures.valid), max(20, options.examples // 8), options.seed + 1)
-        for line in calibration.doubt_scores(doubt, held):
-            print(line, file=sys.stderr)
-        return 0
+        held = partial(calibration.doubt_examples, models, list(pictures.valid), max(20, options.examples // 8), options.seed + 1)
+        return finished(doubt, held, calibration.doubt_scores)
     if options.what == "fading":
         dyes = fading.trained(
             fading.examples(list(pictures.train), options.examples, options.seed, show),
             steps=min(12_000, options.examples),
             seed=options.seed,
         )
-        calibration.save(dyes, options.out, overwrite=options.force)
-        print(shown(options.out))
-        for line in fading.scores(dyes, fading.examples(list(pictures.valid), max(60, options.examples // 8), options.seed + 1)):
-            print(line, file=sys.stderr)
-        return 0
+        held = partial(fading.examples, list(pictures.valid), max(60, options.examples // 8), options.seed + 1)
+        return finished(dyes, held, fading.scores)
     if options.what == "damage":
         look = partial(film.looks, restorer.load(film.FAMILY).models)
         judge = damage.trained(
@@ -333,13 +335,8 @@ def _calibrate(options: argparse.Namespace) -> int:
             steps=min(4000, 20 * options.examples),
             seed=options.seed,
         )
-        calibration.save(judge, options.out, overwrite=options.force)
-        print(shown(options.out))
-        for line in damage.scores(
-            judge, damage.examples(look, list(pictures.valid), max(10, options.examples // 8), options.seed + 1)
-        ):
-            print(line, file=sys.stderr)
-        return 0
+        held = partial(damage.examples, look, list(pictures.valid), max(10, options.examples // 8), options.seed + 1)
+        return finished(judge, held, damage.scores)
     of_gain = options.what == "gain"
     make = partial(calibration.gain_examples, restorer.load("photo")) if of_gain else calibration.examples
     scores = calibration.gain_scores if of_gain else calibration.scores
@@ -347,12 +344,11 @@ def _calibrate(options: argparse.Namespace) -> int:
     # Much of a gain's error is chance: with more steps, or several networks, the examples are learnt by heart.
     steps, members = (min(6000, options.examples), 1) if of_gain else (min(25_000, 10 * options.examples), 6)
     learnt = calibration.train(examples, steps=steps, seed=options.seed, members=members)
-    calibration.save(learnt, options.out, overwrite=options.force)
-    print(shown(options.out))
-    held = make(list(pictures.valid), max(min(50, options.examples), options.examples // 10), options.seed + 1)
-    for line in scores(learnt, held):
-        print(line, file=sys.stderr)
-    return 0
+    return finished(
+        learnt,
+        partial(make, list(pictures.valid), max(min(50, options.examples), options.examples // 10), options.seed + 1),
+        scores,
+    )
 
 
 # -- fetch ------------------------------------------------------------------------------------------------------------

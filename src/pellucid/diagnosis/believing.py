@@ -216,11 +216,10 @@ def _believed(detail: Detail, found: Diagnosis) -> Diagnosis:
     else:
         few = detail.colours(found.impulse_density if struck else 0.0)
     compressed = found.jpeg_quality is not None and (few is None or not few.noisy or jpeg.confirmed(parts) is not None)
-    if found.impulse_density == 0 and detail.hard and (compressed or detail.compressed is not None) and found.kind != "jpeg":
-        told = far and found.jpeg_quality is None and few is not None and few.noisy
-        if not told:
-            # Noise that lies under a JPEG cannot be told from what the JPEG left of hard edges.
-            return Diagnosis("clean", jpeg_quality=detail.jpeg, sure=found.sure)
+    under = found.impulse_density == 0 and found.kind != "jpeg" and detail.hard and (compressed or detail.compressed is not None)
+    if under and not (far and found.jpeg_quality is None and few is not None and few.noisy):
+        # Noise that lies under a JPEG cannot be told from what the JPEG left of hard edges.
+        return Diagnosis("clean", jpeg_quality=detail.jpeg, sure=found.sure)
     if few is not None and not compressed and few.noisy and _on_colours(detail, few, found, surely=white_on_few):
         # Where colours are many, the widest noise that fits is wider than the noise that is there.
         nearer = repeats.level(parts, few.curve, detail.repeats) if few.curve.flat else None

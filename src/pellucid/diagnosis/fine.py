@@ -151,7 +151,7 @@ by how many times it must be stronger than the network says, and may be, where t
 The file for white noise is better there: by up to 6 dB; of a camera's noise and grain, which lack more, the one for processed
 noise."""
 
-SLIGHTLY, APART, STEEPEST, UNDER = 1.1, 1.08, 1.14, 1.05
+SOFTER, APART, STEEPEST, UNDER = 1.1, 1.08, 1.14, 1.05
 """How much of it the highest frequencies of noise lack that is slightly smooth, as fine grain and noise that was shrunk by 1.5 are,
 at least, as a factor, by blocks of any calmness; how many times as much of the highest or lowest less calm blocks have at most; how
 much of the middle ones is lacking at most, since texture has most of its lowest; and how many times as strong it is at least as the
@@ -270,7 +270,7 @@ def _measured(parts: Sequence[Pixels], read: Reading) -> Diagnosis:
         least = UNDERRATED if lack > SMOOTHED else BENT if lack > SMOOTHER and surely and calmer > SPARE else np.inf
         nearly = (
             lack <= SMOOTHED
-            and changed.least > SLIGHTLY
+            and changed.least > SOFTER
             and changed.apart < APART
             and changed.middle < STEEPEST
             and clipped.share(parts) < MOSTLY
