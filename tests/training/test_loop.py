@@ -19,13 +19,14 @@ import torch
 
 import pellucid
 from pellucid import cards, cli, degradations, files, images, restorer, samples
+from pellucid.cutting import MAPS
 from pellucid.errors import EngineError, FileError, ModelError, OptionError, TrainingError
 from pellucid.tasks.base import NoiseRange
 from pellucid.tasks.denoise import Learning
 from pellucid.training import adopting, export, figures, looks, loop, losses, recipes, run
 from pellucid.training.batches import stack
-from pellucid.training.networks import UnetSpec
-from pellucid.training.pictures import Pictures, load
+from pellucid.training.networks import CutoutSpec, UnetSpec
+from pellucid.training.pictures import Pictures, load, load_named
 
 SOURCE = Path(pellucid.__file__).parent.parent
 
@@ -73,6 +74,27 @@ def test_the_seed_learns_by_cross_entropy(pictures: Pictures, tmp_path: Path) ->
     assert run.history[-1].validation_loss is not None
     # Batch statistics move by a hundredth a step: after 40 the network that validates is not yet the one that learns.
     assert run.history[-1].validation_loss < 0.6
+
+
+@pytest.mark.parametrize(("precision", "kind"), [("bfloat16", torch.bfloat16), ("float32", torch.float32)])
+def test_a_loss_of_logits_runs_in_the_precision_of_the_run(precision: str, kind: torch.dtype, tmp_path: Path) -> None:
+    recipe = small("digits-cutout", steps=1, batch=2, validations=1, precision=precision)
+    recipe = replace(recipe, network=CutoutSpec(maps=MAPS, widths=(8, 8), blocks=(1,)))
+    loaded = load_named([], recipe.data, recipe.task)
+    stocks = {source: replace(stock, valid=stock.valid[:2]) for source, stock in loaded.stocks.items()}
+    loaded = replace(loaded, valid=loaded.valid[:2], stocks=stocks)
+    kinds = set()
+
+    def learnt(module: torch.nn.Module, given: Any, output: Any) -> None:
+        if isinstance(module, torch.nn.Conv2d) and module.training:
+            kinds.add(output.dtype)
+
+    watch = torch.nn.modules.module.register_module_forward_hook(learnt)
+    try:
+        loop.train(recipe, loaded, checkpoint=tmp_path / "a.checkpoint", workers=0, device="cpu")
+    finally:
+        watch.remove()
+    assert kinds == {kind}
 
 
 def test_no_time_is_left_at_the_end_and_never_less_than_none(pictures: Pictures, tmp_path: Path) -> None:

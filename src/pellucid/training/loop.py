@@ -340,7 +340,9 @@ def _loss(
     plan = recipe.training
     kind = plan.finish_loss if done >= 1 - plan.finish_share else plan.loss
     raw = losses.LOSSES[kind].raw
-    restored = losses.raw_output(model, given) if raw else losses.answer(model, network.answer, given, base)
+    # Fabric sets the precision of the forward pass alone, not of the other methods of a single process.
+    with fabric.autocast():
+        restored = losses.raw_output(model, given) if raw else losses.answer(model, network.answer, given, base)
     weight = None if batch.weight is None else on_device(batch.weight, fabric.device)
     with fabric.autocast():
         clean = losses.reachable(network, given, base, clean)
