@@ -16,6 +16,8 @@ import pytest
 
 from pellucid import batch, cli, files, images, plan, samples
 from pellucid.cli import showing
+from pellucid.cli.arguments import as_json
+from pellucid.errors import FileError
 from pellucid.tasks import denoise
 
 
@@ -175,9 +177,15 @@ def test_inspect_says_what_noise_there_is(noisy: Path, tmp_path: Path, capsys: p
     assert run("inspect", tmp_path, "--json") == 1
     said = capsys.readouterr()
     rows = [json.loads(line) for line in said.out.splitlines()]
-    assert [row["input"] for row in rows] == [str(noisy)]
-    assert 15 < rows[0]["gaussian_sigma"] < 25
-    assert "bad.png" in said.err
+    bad, good = rows
+    assert (bad["input"], good["input"]) == (str(tmp_path / "bad.png"), str(noisy))
+    assert bad["error"] == f"{tmp_path / 'bad.png'}: this is not a PNG file"
+    assert good["error"] is None
+    assert 15 < good["gaussian_sigma"] < 25
+    assert bad["error"] in said.err
+    assert run("inspect", tmp_path / "bad.png", "--json") == 1
+    said = capsys.readouterr()
+    assert (json.loads(said.out), said.err) == (bad, "")
     figure = tmp_path / "map" / "noise.png"
     figure.parent.mkdir()
     assert run("inspect", noisy, "--map", figure) == 0
@@ -373,12 +381,51 @@ def test_evaluate_writes_a_report(noisy: Path, tmp_path: Path, capsys: pytest.Ca
     assert "denoise takes noise alone, such as gaussian:25" in capsys.readouterr().err
 
 
+def test_a_line_of_data_is_json_whatever_it_holds() -> None:
+    held = {"a": float("nan"), "b": [1.5, float("-inf")], "c": {"d": (float("inf"), np.float64("nan"), 2, None, True)}, "é": "€"}
+    text = as_json(held)
+    assert text.isascii()
+    assert json.loads(text) == {"a": None, "b": [1.5, None], "c": {"d": [None, None, 2, None, True]}, "é": "€"}
+
+
+def test_a_missing_file_is_missing_in_the_same_words_everywhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import pellucid
+
+    gone, words = tmp_path / "gone.png", "there is no such file"
+    for command in (["denoise"], ["inspect"], ["compare", gone], ["cutout"], ["run", "denoise"]):
+        assert run(*command, gone) == 1
+        assert f"{gone}: {words}" in capsys.readouterr().err
+    (tmp_path / "here.png").write_bytes(b"")
+    assert run("denoise", tmp_path / "here.png", "--mask", gone) == 1
+    assert f"{gone}: {words}" in capsys.readouterr().err
+    for call in (pellucid.read, pellucid.denoise, pellucid.inspect):
+        with pytest.raises(FileError, match=words):
+            call(gone)
+
+
+def test_a_name_that_begins_with_a_dash_gets_a_hint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-night.png").write_bytes(b"x")
+    for given in (["-night.png"], ["-night.png", "other.png"]):
+        with pytest.raises(SystemExit):
+            run("denoise", *given)
+        assert "the file -night.png is named ./-night.png" in capsys.readouterr().err
+
+
 def test_compare_says_and_draws_the_difference(noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("denoise", noisy, "-o", tmp_path / "out.png", "--sigma", 25) == 0
     capsys.readouterr()
     assert run("compare", noisy, tmp_path / "out.png", "--json") == 0
     scores = json.loads(capsys.readouterr().out)
     assert 10 < scores["psnr"] < 40
+    assert run("compare", noisy, tmp_path / "out.png", "--json", "-o", tmp_path / "same.png") == 0
+    assert json.loads(capsys.readouterr().out) == scores
+    files.write(tmp_path / "wide.png", images.from_array(np.zeros((48, 64, 3), np.uint8)))
+    assert run("compare", noisy, tmp_path / "wide.png") == 1
+    assert "has 128x96" in (said := capsys.readouterr().err)
+    assert "has 64x48 pixels: only pictures of one size can be compared" in said
     assert run("compare", noisy, tmp_path / "out.png", "-o", tmp_path / "fig.png") == 0
     assert f"{scores['psnr']:.4f}" in capsys.readouterr().out
     assert (tmp_path / "fig.png").exists()

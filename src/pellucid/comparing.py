@@ -40,7 +40,10 @@ def read(first: Path, second: Path, value_range: Range = "auto") -> Pair:
     """
     pictures = files.read(first, value_range=value_range), files.read(second, value_range=value_range)
     one, other = (picture.pixels.astype(np.float64) for picture in pictures)
-    if one.shape[:2] == other.shape[:2] and one.shape != other.shape:
+    if one.shape[:2] != other.shape[:2]:
+        sizes = [f"{path} has {width}x{height}" for path, (height, width) in ((first, one.shape[:2]), (second, other.shape[:2]))]
+        raise ImageError(f"{' and '.join(sizes)} pixels: only pictures of one size can be compared")
+    if one.shape != other.shape:
         kinds = ["gray" if picture.pixels.shape[2] == 1 else "colour" for picture in pictures]
         raise ImageError(f"{first} is {kinds[0]} and {second} is {kinds[1]}: they cannot be compared")
     remarks = [

@@ -9,7 +9,7 @@ import os
 import stat
 from pathlib import Path
 
-__all__ = ["digest", "opened", "read"]
+__all__ = ["digest", "opened", "read", "unread"]
 
 # Without O_NONBLOCK, opening a pipe waits for a writer. Windows has neither of these flags.
 QUIETLY = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -63,6 +63,13 @@ def read(path: Path, most: int | None = None) -> bytes:
         while part := file.read(most + 1 if most is not None else -1):
             parts.append(part)
         return b"".join(parts)
+
+
+def unread(error: Exception) -> str:
+    """Why a file was not read, after its name and a colon: the same words wherever a file is missing."""
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    return f"cannot be read: {getattr(error, 'strerror', None) or error}"
 
 
 def digest(path: Path, most: int | None = None, *, links: bool = True) -> str:

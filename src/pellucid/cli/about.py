@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pellucid import __version__
-from pellucid.cli.arguments import Commands, add, shown
+from pellucid.cli.arguments import Commands, add, as_json, shown
 from pellucid.errors import FileError
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def _cache(options: argparse.Namespace) -> int:
     count, freed, left = kept.clear(folder)
     stuck = [path for row in kept.found(folder) for path in row.paths] if left else []
     if options.json:
-        print(json.dumps({"folder": str(folder), "deleted": count, "bytes": freed, "left": [str(path) for path in left]}))
+        print(as_json({"folder": str(folder), "deleted": count, "bytes": freed, "left": [str(path) for path in left]}))
     else:
         print(f"{shown(folder)}: deleted {_files(count)}, {_size(freed)}")
         if left:
@@ -73,7 +72,7 @@ def _cache(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace, folder: Path, rows: list[Kept]) -> None:
     if options.json:
         kinds = [{"kind": row.kind.about, "files": len(row.paths), "bytes": row.bytes} for row in rows]
-        print(json.dumps({"folder": str(folder), "kinds": kinds}, indent=2))
+        print(as_json({"folder": str(folder), "kinds": kinds}, indent=2))
         return
     print(shown(folder))
     for row in rows:

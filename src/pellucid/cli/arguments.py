@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from pellucid.errors import MissingExtra, OptionError
@@ -21,6 +23,7 @@ __all__ = [
     "add_engine",
     "add_model",
     "add_settings",
+    "as_json",
     "count",
     "number",
     "requiring",
@@ -40,10 +43,13 @@ class Command(argparse.ArgumentParser):
 
     mixed = False
     _within = False
+    _given: Sequence[str] = ()
 
     def error(self, message: str) -> NoReturn:
         """Exits with one line: argparse would print all arguments above it."""
-        self.exit(2, f"{self.prog}: error: {shown(message)}; {self.prog} --help lists the arguments\n")
+        dashed = next((text for text in self._given if text[:1] == "-" and text.strip("-") and Path(text).is_file()), None)
+        hint = f"the file {dashed} is named ./{dashed}" if dashed is not None else f"{self.prog} --help lists the arguments"
+        self.exit(2, f"{self.prog}: error: {shown(message)}; {shown(hint)}\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """The arguments. One that is unknown is an error of this command: its help lists those that it has."""
@@ -51,7 +57,7 @@ class Command(argparse.ArgumentParser):
             return super().parse_known_args(args, namespace)
         # The method for mixed arguments calls this one, once for the options and once for the rest.
         self._within = True
-        args = _with_places(sys.argv[1:] if args is None else args)
+        args = self._given = _with_places(sys.argv[1:] if args is None else args)
         empty = None if self._subparsers is not None and args[:1] != [""] else self._empty(args)
         if empty is not None:
             self.error(f"{empty} is empty; was a variable not set?")
@@ -103,6 +109,19 @@ CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\
 def shown(text: object) -> str:
     """``text`` as one line of a terminal: a file or a model may have a name that a terminal would obey."""
     return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(text))
+
+
+def as_json(value: object, indent: int | None = None) -> str:
+    """``value`` as JSON: in ASCII, which every terminal takes; numbers that JSON does not have (NaN, infinities) as null."""
+    return json.dumps(_in_json(value), indent=indent, allow_nan=False)
+
+
+def _in_json(value: object) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {name: _in_json(each) for name, each in value.items()}
+    return [_in_json(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 @contextmanager

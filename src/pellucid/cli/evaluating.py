@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pellucid.cli import beside
-from pellucid.cli.arguments import Commands, add, add_engine, count, shown
+from pellucid.cli.arguments import Commands, add, add_engine, as_json, count, shown
 from pellucid.errors import OptionError
 from pellucid.families import FAMILIES, names, shipped_path
 from pellucid.tasks import ON_CLIPS, TASKS
@@ -219,7 +218,7 @@ def _compare(options: argparse.Namespace) -> int:
     pair = comparing.read(options.first, options.second, images.parse_range(options.range))
     scores = comparing.compare(pair)
     if options.json:
-        print(json.dumps(scores))
+        print(as_json({**scores, "remarks": pair.remarks}))
     else:
         for name, value in scores.items():
             missing = "identical" if name == "psnr" else "too small"
@@ -227,8 +226,9 @@ def _compare(options: argparse.Namespace) -> int:
             print(f"{name.replace('_', ' '):<20}{text}")
     if options.out is not None:
         report.comparison(pair, (options.first.name, options.second.name), options.out, overwrite=options.force)
-        print(shown(options.out))
-    for line in pair.remarks:
+        if not options.json:
+            print(shown(options.out))
+    for line in () if options.json else pair.remarks:
         print(f"pellucid: {shown(line)}", file=sys.stderr)
     return 0
 
@@ -261,7 +261,7 @@ def _models(options: argparse.Namespace) -> int:
             for field in ("spec", "recipe"):
                 entry.pop(field)
             rows.append({"file": f"{name}.onnx", "bytes": sizes[name], **entry})
-        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        print(as_json(rows, indent=1))
         return 0
     print("Models (--model NAME), and the files that serve in each role:\n")
     for name, family in FAMILIES.items():

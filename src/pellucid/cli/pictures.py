@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import sys
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pellucid import steps
 from pellucid.cli import beside, piping, showing, spreading
-from pellucid.cli.arguments import Commands, add, add_engine, add_model, add_settings, number, settings_of, shown
+from pellucid.cli.arguments import Commands, add, add_engine, add_model, add_settings, as_json, number, settings_of, shown
 from pellucid.errors import FileError, OptionError, PellucidError
 from pellucid.steps import Steps
 from pellucid.tasks import TASKS, Task, way
@@ -394,7 +393,7 @@ def _presets(options: argparse.Namespace) -> int:
     for preset in known.values():
         text = preset.steps.text()
         if options.json:
-            print(json.dumps({"name": preset.name, "summary": preset.summary, "steps": text, "own": preset.own}))
+            print(as_json({"name": preset.name, "summary": preset.summary, "steps": text, "own": preset.own}))
         else:
             print(shown(f"{preset.name:18}{preset.summary}{' (your own)' if preset.own else ''}"))
             print(shown(f"{'':18}{text}"))
@@ -437,9 +436,10 @@ def _inspect(options: argparse.Namespace) -> int:
         try:
             picture = files.read(path, **how)
         except PellucidError as error:
-            if len(paths) == 1:
-                raise
-            print(f"pellucid: {shown(error)}", file=sys.stderr)
+            if options.json:
+                print(as_json({"input": str(path), "error": str(error)}), flush=True)
+            if len(paths) > 1 or not options.json:
+                print(f"pellucid: {shown(error)}", file=sys.stderr)
             failed = True
             continue
         found: shot.Found | diagnosis.Diagnosis
@@ -447,10 +447,8 @@ def _inspect(options: argparse.Namespace) -> int:
         if options.json:
             mosaic = picture.mosaic
             black, white = picture.ends if mosaic is None else (mosaic.black, mosaic.white)
-            print(
-                json.dumps({"input": str(path), **found.to_dict(), "black": black, "white": white, "remarks": picture.remarks}),
-                flush=True,
-            )
+            facts = {**found.to_dict(), "black": black, "white": white, "remarks": picture.remarks}
+            print(as_json({"input": str(path), "error": None, **facts}), flush=True)
         else:
             print(shown(f"{path}: {found}") if len(paths) > 1 else str(found), flush=True)
             for remark in (*(found.details() if isinstance(found, shot.Found) else ()), *picture.remarks):

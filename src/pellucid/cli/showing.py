@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Generator
@@ -11,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from pellucid.cli.arguments import shown
+from pellucid.cli.arguments import as_json, shown
 from pellucid.steps import Steps
 from pellucid.tasks import Task
 from pellucid.tasks.settings import Settings
@@ -74,7 +73,7 @@ class Shown:
         if self._bar is not None:
             self._bar.clear()
         if options.json:
-            print(json.dumps(outcome.to_dict(self._task)), flush=True)
+            print(as_json(outcome.to_dict(self._task)), flush=True)
         elif outcome.error is not None:
             if self._total == 1:
                 print(f"pellucid: {shown(outcome.error)}", file=sys.stderr)
@@ -188,7 +187,7 @@ def _size(path: Path) -> int:
 def show_watched(outcome: batch.Outcome, chosen: Steps, options: argparse.Namespace) -> None:
     """Shows an outcome of a folder that is watched."""
     if options.json:
-        print(json.dumps(outcome.to_dict(chosen)), flush=True)
+        print(as_json(outcome.to_dict(chosen)), flush=True)
     elif outcome.error is not None:
         print(f"pellucid: {shown(outcome.error)}", file=sys.stderr, flush=True)
     elif not outcome.skipped:

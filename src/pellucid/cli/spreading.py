@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pellucid.cli.arguments import count, number, requiring, shown
+from pellucid.cli.arguments import as_json, count, number, requiring, shown
 from pellucid.errors import OptionError
 from pellucid.steps import Steps
 from pellucid.tasks import Task
@@ -151,7 +150,7 @@ class _Shown:
 
     def _show(self, row: dict[str, Any]) -> None:
         if self._json:
-            print(json.dumps({name: value if name != "at" else value.isoformat() for name, value in row.items()}), flush=True)
+            print(as_json({name: value if name != "at" else value.isoformat() for name, value in row.items()}), flush=True)
         elif row["status"] == "done":
             size = f"{row['width']}x{row['height']}" + (f", {row['pages']} pages" if row["pages"] > 1 else "")
             size += f", {row['frames']} frames" if row["frames"] > 1 else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pellucid.cli.arguments import Commands, add, count, number, requiring, seed, shown
+from pellucid.cli.arguments import Commands, add, as_json, count, number, requiring, seed, shown
 from pellucid.errors import FileError, OptionError
 
 __all__ = ["add_calibrate", "add_export", "add_fetch", "add_pack", "add_recipes", "add_train"]
@@ -401,7 +400,7 @@ def _recipes(options: argparse.Namespace) -> int:
 
     shipped = [recipes.find(name) for name in recipes.names()]
     if options.json:
-        print(json.dumps([recipe.to_dict() for recipe in shipped], indent=1))
+        print(as_json([recipe.to_dict() for recipe in shipped], indent=1))
         return 0
     for recipe in shipped:
         print(f"{recipe.name:<20} {recipe.summary}")

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid import regular
 from pellucid.errors import FileError, OptionError
 from pellucid.files import ends
 from pellucid.files.claims import check_size
@@ -150,7 +151,7 @@ def opened(path: Path) -> Iterator[Any]:
         if not path.is_file():
             raise FileError(f"{path}: it is not a regular file")
     except OSError as error:
-        raise FileError(f"{path}: cannot be read: {error.strerror}") from error
+        raise FileError(f"{path}: {regular.unread(error)}") from error
     try:
         # Nothing but this file, and no playlist, whatever it is called: that would name others, of this machine, too.
         only = {"protocol_whitelist": "file", "format_whitelist": READERS}

@@ -39,7 +39,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
                 content = packed.read(16)
                 content += packed.read(_length(content) + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise FileError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        raise FileError(f"{path}: {regular.unread(error)}") from error
     # Two zero bytes, the type (8: unsigned byte), the number of axes, then each axis as a big-endian 32-bit number.
     if len(content) < 8 or content[:3] != b"\0\0\x08" or not 1 <= content[3] <= 3:
         raise FileError(f"{path}: this is not an IDX file of bytes")

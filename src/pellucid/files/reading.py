@@ -55,7 +55,7 @@ def check_length(path: Path, memory: int | None) -> None:
             for file in saving.files_below(path) if kind.folder and path.is_dir() else (path,):
                 claims.check_length(file.stat().st_size)
         except OSError as error:
-            raise FileError(f"cannot be read: {error.strerror}") from error
+            raise FileError(regular.unread(error)) from error
 
 
 @contextmanager
@@ -105,7 +105,7 @@ def _start(path: Path) -> bytes:
         with regular.opened(path) as file:
             start = file.read(256)
     except OSError as error:
-        raise FileError(f"{path}: cannot be read: {error.strerror}") from error
+        raise FileError(f"{path}: {regular.unread(error)}") from error
     if not start:
         raise FileError(f"{path}: the file is empty")
     return start

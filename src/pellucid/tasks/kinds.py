@@ -77,7 +77,7 @@ class Attached:
         try:
             return cls(path.name, regular.digest(path, LARGEST), path)
         except OSError as error:
-            raise FileError(f"{path}: cannot be read: {error.strerror}") from error
+            raise FileError(f"{path}: {regular.unread(error)}") from error
 
     @property
     def file(self) -> Path:
