@@ -241,7 +241,13 @@ def test_calibrate_makes_weights(
     with np.load(out) as stored:
         assert stored["matrix0"].shape[0] == len(stored["mean"])
     assert told in capsys.readouterr().err
-    assert run("calibrate", what, "--images", folder, "-o", out) == 2
+    before = out.read_bytes()
+    assert run("calibrate", what, "--images", folder, "-o", out) == 1
+    assert "--force overwrites it" in capsys.readouterr().err
+    pack = tmp_path / "own.npz"
+    pack.write_bytes(b"images")
+    assert run("calibrate", what, "--images", pack, "-o", pack, "--force") == 2
+    assert (out.read_bytes(), pack.read_bytes()) == (before, b"images")
     assert run("calibrate", what, "--images", folder, "-o", tmp_path / "weights.txt", "--examples", 1) != 0
 
 
@@ -500,7 +506,9 @@ def test_a_folder_ends_with_a_count_and_the_reasons(tmp_path: Path, gray_model: 
     assert said[1].startswith(f"failed: {tmp_path}/in/bad.png: ")
     assert len(said) == 2
     assert run(*folder, "--exclude", "bad*") == 0
-    assert capsys.readouterr().err.splitlines() == ["done 0, skipped 2, failed 0"]
+    # A variable that is not set leaves nothing out.
+    assert run(*folder, "--exclude", "bad*", "--exclude", "") == 0
+    assert capsys.readouterr().err.splitlines() == ["done 0, skipped 2, failed 0"] * 2
 
 
 def test_a_terminal_sees_one_line_grow(

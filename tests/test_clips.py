@@ -19,7 +19,7 @@ from clips_made import COUNT, HEIGHT, WIDTH, Sound, av, frame_of, make, planes, 
 
 from pellucid import batch, footage, plan, restorer, windows
 from pellucid.errors import FileError, OptionError, SizeError
-from pellucid.files import clips, encoders, joining, limited, yuv
+from pellucid.files import clips, encoders, joining, limited, matroska, yuv
 from pellucid.files.yuv import Layout, Turn
 from pellucid.restorer import Restorer
 from pellucid.tasks import DenoiseSettings
@@ -122,6 +122,20 @@ def test_a_clip_keeps_its_times_tracks_and_words(name: str, tmp_path: Path, mode
     assert {key: value for key, value in after.items() if key not in left} == {
         key: value for key, value in before.items() if key not in left
     }
+
+
+def test_a_clip_is_as_long_as_it_says_where_the_end_of_its_sound_is_padding(tmp_path: Path, model: Restorer) -> None:
+    source = MATRIX["webm"](tmp_path)
+    with av.open(str(source)) as file:
+        written = Fraction(file.duration, av.time_base)
+    # Other writers leave the padding of the last packet of Opus out of the length, FFmpeg counts it in where packets are copied.
+    matroska.state_length(source, written - Fraction(13, 1000))
+    assert told(source)["duration"] == round((written - Fraction(13, 1000)) * av.time_base)
+    assert told(again(source, model)) == told(source)
+    assert told(again(source, model, "a.mkv"))["duration"] == told(source)["duration"]
+    # More than a packet is no padding: a length that is wrong is not copied.
+    matroska.state_length(source, written - Fraction(25, 100))
+    assert told(source)["duration"] == round((written - Fraction(13, 1000)) * av.time_base)
 
 
 @pytest.mark.skipif(shutil.which("ffprobe") is None, reason="ffprobe is not installed")

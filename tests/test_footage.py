@@ -13,7 +13,7 @@ from clips_made import COUNT, HEIGHT, WIDTH, Sound, make, planes, told
 from PIL import Image as PillowImage
 
 import pellucid
-from pellucid import cli, diagnosis, footage, images, restorer, scenes
+from pellucid import cli, diagnosis, footage, images, plan, restorer, scenes
 from pellucid.errors import FileError, ImageError, OptionError
 from pellucid.files import clips
 from pellucid.maps import Curve
@@ -434,3 +434,15 @@ def test_frames_take_a_range_and_may_come_in_one_buffer() -> None:
     assert rough(alone[0]) < 0.7 * rough(FRAMES[0])
     with pytest.raises(OptionError, match="axes are for stacks"):
         pellucid.denoise(iter(FRAMES), axes="YX")
+
+
+def test_an_output_that_is_no_clip_is_told_the_endings_of_clips(tmp_path: Path) -> None:
+    source = make(tmp_path / "a.mkv", "ffv1", count=2)
+    for name in ("x.gif", "x.png"):
+        with pytest.raises(FileError, match=r"a clip is not written under the ending '\.(gif|png)'; use one of .*\.mp4") as told:
+            plan.plan([source], tmp_path / name)
+        assert ".tif" not in str(told.value)
+    # A picture is told those of pictures.
+    PillowImage.new("L", (16, 16)).save(tmp_path / "a.png")
+    with pytest.raises(FileError, match=r"GIF is only read; to write, use one of \.png, "):
+        plan.plan([tmp_path / "a.png"], tmp_path / "x.gif")

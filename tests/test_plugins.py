@@ -116,6 +116,34 @@ def test_an_enlarged_layer_covers_the_same_place(noisy: Any) -> None:
         np.testing.assert_allclose(np.subtract(settings["translate"], np.array(settings["scale"]) / 2), [7 - 1, -1 - 1.5])
 
 
+def test_a_turned_layer_stays_turned_and_covers_the_same_place(noisy: Any) -> None:
+    angle = np.deg2rad(30)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    place: dict[str, Any] = {
+        "scale": (2.0, 3.0),
+        "translate": (7.0, -1.0),
+        "rotate": turn,
+        "shear": np.array([0.25]),
+        "affine": 2 * turn,
+    }
+    _, settings, _ = napari.denoise_layer(layer(noisy[..., 1], **place), sigma=25)
+    assert all(settings[name] is place[name] for name in place)
+
+    def world(given: dict[str, Any], pixel: tuple[float, float]) -> Any:
+        # napari's order: scale, slant, turn, move; what `affine` says comes behind all of it.
+        slant = np.array([[1, given["shear"][0]], [0, 1]])
+        return given["rotate"] @ slant @ np.multiply(given["scale"], pixel) + given["translate"]
+
+    _, settings, _ = napari.upscale_layer(layer(noisy[..., 1], **place), scale=2)
+    for corner in ((-0.5, -0.5), (47.5, -0.5), (47.5, 63.5)):
+        fine = (2 * (corner[0] + 0.5) - 0.5, 2 * (corner[1] + 0.5) - 0.5)
+        np.testing.assert_allclose(world(settings, fine), world(place, corner))
+    # A stack may be turned in the plane alone, or in space.
+    deep: dict[str, Any] = {"scale": (5.0, 2.0, 3.0), "rotate": turn, "shear": np.array([0.0, 0.0, 0.25])}
+    _, settings, _ = napari.upscale_layer(layer(np.stack([noisy[..., 1]] * 2), **deep), scale=2)
+    np.testing.assert_allclose(settings["translate"], [0, *(turn @ np.array([[1, 0.25], [0, 1]]) @ [-0.5, -0.75])])
+
+
 def test_a_stack_of_several_axes_is_restored_plane_by_plane(noisy: Any) -> None:
     gray = noisy[..., 1]
     values, _, _ = napari.denoise_layer(layer(np.array([[gray] * 3] * 2)), sigma=25)

@@ -682,6 +682,11 @@ def test_a_page_that_needs_a_token(
         browser.execute_script("sessionStorage.clear()")
         opened = Page(browser, made, tmp_path)
         opened.until("document.getElementById('token').open")
+        assert not opened.find("token-wrong").is_displayed()
+        opened.find("token-text").send_keys("wrong", "\n")
+        opened.until("!document.getElementById('token-wrong').hidden")
+        assert "does not take this token" in opened.find("token-wrong").text
+        opened.find("token-text").clear()
         opened.find("token-text").send_keys(token, "\n")
         opened.ready()
     finally:

@@ -37,6 +37,23 @@ def test_another_task_while_a_download_is_computed(page: Page, small_picture: Pa
     page.assert_quiet()
 
 
+def test_escape_in_a_field_leaves_the_field_and_the_work(page: Page, small_picture: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    page.give("drop", small_picture)
+    page.restored(1)
+    page.hold()
+    field = page.find("option-sigma-exact")
+    field.send_keys("10")
+    page.find("restore").click()
+    assert page.stopped(1) == [False]
+    field.send_keys(Keys.ESCAPE)
+    assert page.run("return document.activeElement.id") != "option-sigma-exact"
+    assert page.stopped(1) == [False]
+    page.browser.switch_to.active_element.send_keys(Keys.ESCAPE)
+    assert page.stopped(1) == [True]
+
+
 def test_what_stands_out_takes_the_place_of_a_restoration(page: Page, small_picture: Path) -> None:
     page.give("drop", small_picture)
     page.restored(1)

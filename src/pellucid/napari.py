@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Live", "denoise_layer", "denoise_widget", "inspect_layer", "upscale_layer"]
 
-PLACE = ("scale", "translate", "units", "axis_labels")
+PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 """Settings of a layer that say where its pixels lie."""
 
 LOOK = ("colormap", "blending", "opacity", "gamma")
@@ -51,8 +51,9 @@ def upscale_layer(layer: napari.layers.Image, scale: float = 2.0) -> napari.type
     grown = [values.shape[first + axis] / layer.data.shape[first + axis] for axis in (0, 1)]
     before = np.asarray(settings.get("scale", np.ones(first + 2)), dtype=float)
     after = np.array([*before[:-2], before[-2] / grown[0], before[-1] / grown[1]])
-    # A layer's place is the middle of its first pixel, which has become smaller.
-    place = np.asarray(settings.get("translate", np.zeros(first + 2)), dtype=float) + (after - before) / 2
+    # A layer's place is the middle of its first pixel, which has become smaller, along axes that may be turned and slanted.
+    moved = _turn(settings, first + 2) @ ((after - before) / 2)
+    place = np.asarray(settings.get("translate", np.zeros(first + 2)), dtype=float) + moved
     settings |= {"scale": after.tolist(), "translate": place.tolist()}
     return values, settings, "image"
 
@@ -171,6 +172,20 @@ def axes_of(layer: Any) -> str:
 def _values(layer: Any) -> NDArray[Any]:
     # A layer may be lazy (dask, zarr): it is taken as it comes.
     return np.asarray(layer.data)
+
+
+def _turn(settings: dict[str, Any], axes: int) -> NDArray[np.float64]:
+    """The axes of a layer as its rotation and its slant leave them, (axes, axes): napari applies them after the scale."""
+    turned, slanted = np.asarray(settings.get("rotate", 0.0), dtype=float), np.asarray(settings.get("shear", ()), dtype=float)
+    slant = np.eye(axes)
+    if slanted.ndim == 2:
+        slant[-len(slanted) :, -len(slanted) :] = slanted
+    elif slanted.size == axes * (axes - 1) // 2:
+        slant[np.triu_indices(axes, 1)] = slanted
+    turn = np.eye(axes)
+    if turned.ndim == 2:
+        turn[-len(turned) :, -len(turned) :] = turned
+    return turn @ slant
 
 
 def _settings(layer: Any, mark: str) -> dict[str, Any]:

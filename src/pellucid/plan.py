@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from pellucid import files, saving
 from pellucid.errors import FileError, OptionError
+from pellucid.files import encoders
 
 __all__ = [
     "Plan",
@@ -181,7 +182,7 @@ def plan(
         pairs = [
             (path, _with_ending(clean_name(path, mark, **own), clip_ending if files.is_clip(path) else ending)) for path, _ in given
         ]
-    elif _is_folder(out, folder=folder, several=several):
+    elif _is_folder(out, folder=folder, several=several, clip=len(given) == 1 and files.is_clip(given[0][0])):
         place = out
         pairs = [(path, out / name_in_folder(inner, ending, clip_ending=clip_ending, **own)) for path, inner in given]
     else:
@@ -276,8 +277,8 @@ def identity(path: Path) -> str:
     return unicodedata.normalize("NFC", real).casefold() if ignores_case(os.path.dirname(real)) else real  # noqa: PTH120
 
 
-def _is_folder(out: Path, *, folder: bool, several: bool) -> bool:
-    """Whether the name is a folder's: see `plan`. Raises `OptionError` and `FileError`."""
+def _is_folder(out: Path, *, folder: bool, several: bool, clip: bool) -> bool:
+    """Whether the name is a folder's: see `plan`. ``clip``: there is one input, a clip. Raises `OptionError` and `FileError`."""
     above = next((each for each in out.parents if os.path.lexists(each)), None)
     if above is not None and not above.is_dir():
         raise OptionError(
@@ -298,7 +299,9 @@ def _is_folder(out: Path, *, folder: bool, several: bool) -> bool:
         )
     if several or not (has_ending(out) or saving.exists(out)):
         return True
-    if not files.is_clip(out):
+    if clip:
+        encoders.container_of(out)
+    elif not files.is_clip(out):
         files.check_written(out)
     return False
 

@@ -38,6 +38,10 @@ Commands: TypeAlias = "argparse._SubParsersAction[Command]"
 """The place where commands are added: the result of `ArgumentParser.add_subparsers`."""
 
 
+MAY_BE_EMPTY = {"--exclude"}
+"""Options whose value may be empty: a pattern of no letters leaves nothing out."""
+
+
 class Command(argparse.ArgumentParser):
     """A command's parser. With ``mixed`` arguments may stand on both sides of an option: ``run STEPS --depth 16 IN``."""
 
@@ -79,7 +83,7 @@ class Command(argparse.ArgumentParser):
                     each for each in self._actions if flag.strip("-") and any(full.startswith(flag) for full in each.option_strings)
                 ]
                 options = [each for each in begun if each.nargs != 0]
-                if not any(each.default == "" for each in options):
+                if not any(each.default == "" or set(each.option_strings) & MAY_BE_EMPTY for each in options):
                     return flag if options else "an argument"
         return None
 

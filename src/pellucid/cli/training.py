@@ -286,7 +286,7 @@ def add_calibrate(commands: Commands) -> None:
 
 
 def _calibrate(options: argparse.Namespace) -> int:
-    from pellucid import restorer, saving
+    from pellucid import plan, restorer, saving
 
     with requiring("train"):
         from pellucid.tasks import film
@@ -296,8 +296,10 @@ def _calibrate(options: argparse.Namespace) -> int:
     if options.out.suffix != ".npz":
         raise OptionError(f"--out {options.out}: the name of weights ends in .npz")
     saving.check_folder(options.out)
-    if options.out.exists() and not options.force:
-        raise OptionError(f"{options.out} exists; --force overwrites it")
+    if options.images is not None:
+        plan.check_apart(options.out, [options.images])
+    if saving.exists(options.out) and not options.force:
+        raise FileError(f"{options.out} exists; --force overwrites it")
     table = replace(recipes.find("film-find" if options.what in ("fading", "damage") else "photo").data, scales=(1.0,))
     pictures = load(options.images, table)
 

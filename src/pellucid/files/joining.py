@@ -271,6 +271,9 @@ def join(
             while ahead is not None:
                 out.mux(ahead[1])
                 ahead = next(coming, None)
+        length = source.duration if span.whole and "matroska" in source.format.name else None
+    if container.writer in ("matroska", "webm") and length is not None:
+        matroska.state_length(target, Fraction(length, av.time_base))
     if container.writer in ("matroska", "webm") and choice.codec in encoders.NO_ASPECT and choice.aspect not in (None, 1):
         matroska.state_aspect(target, choice.width, choice.height, choice.aspect)
 

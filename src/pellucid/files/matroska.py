@@ -1,4 +1,5 @@
-"""States the shape of a pixel in a Matroska file that FFmpeg has written through PyAV, which has no way to say it.
+"""States the shape of a pixel, and the length of a clip, in a Matroska file that FFmpeg has written through PyAV: that has no way
+to say it.
 
 The two elements for the display size go into the description of the track; the free space that FFmpeg leaves before it gets as much
 smaller, so that nothing behind it moves. Elements by the Matroska specification (RFC 9559), their coding by EBML (RFC 8794).
@@ -6,6 +7,7 @@ smaller, so that nothing behind it moves. Elements by the Matroska specification
 
 from __future__ import annotations
 
+import struct
 import zlib
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,12 +15,16 @@ from pathlib import Path
 
 from pellucid.errors import FileError
 
-__all__ = ["state_aspect"]
+__all__ = ["state_aspect", "state_length"]
 
 SEGMENT, SEEK_HEAD, INFO, TRACKS, CLUSTER = 0x18538067, 0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1F43B675
 SEEK, SEEK_ID, SEEK_POSITION = 0x4DBB, 0x53AB, 0x53AC
 TRACK, VIDEO, DISPLAY_WIDTH, DISPLAY_HEIGHT, DISPLAY_UNIT = 0xAE, 0xE0, 0x54B0, 0x54BA, 0x54B2
+SCALE, DURATION = 0x2AD7B1, 0x4489
 VOID, CRC = 0xEC, 0xBF
+
+PADDING = Fraction(12, 100)
+"""Seconds of a packet of Opus at most: no more of it can be padding."""
 
 HEAD = 1 << 20
 """Bytes from the beginning in which the descriptions lie; attachments come behind them."""
@@ -57,6 +63,34 @@ def state_aspect(path: Path, width: int, height: int, aspect: Fraction) -> None:
             head[seeks.content : seeks.end] = moved
         file.seek(0)
         file.write(head)
+
+
+def state_length(path: Path, seconds: Fraction) -> None:
+    """Writes that the clip is ``seconds`` long where FFmpeg has stated up to `PADDING` more: it counts in the end of the last
+    packet of sound, which is padding that is not heard."""
+    with path.open("r+b") as file:
+        head = file.read(HEAD)
+        segment = next((each for each in _children(head, 0, len(head)) if each.name == SEGMENT), None)
+        info = None if segment is None else _described(head, segment.content).get(INFO)
+        if info is None:
+            return
+        inner = bytearray(head[info.content : info.end])
+        parts = {each.name: each for each in _children(inner, 0, len(inner))}
+        length = parts.get(DURATION)
+        if length is None or length.end - length.content != 8:
+            return
+        unit = Fraction(1, 1000)
+        if SCALE in parts:
+            unit = Fraction(int.from_bytes(inner[parts[SCALE].content : parts[SCALE].end], "big"), 10**9)
+        stated = Fraction(struct.unpack(">d", inner[length.content : length.end])[0]) * unit
+        if not 0 < stated - seconds <= PADDING:
+            return
+        inner[length.content : length.end] = struct.pack(">d", float(seconds / unit))
+        if CRC in parts:
+            begin = parts[CRC].end
+            inner[begin - 4 : begin] = zlib.crc32(bytes(inner[begin:])).to_bytes(4, "little")
+        file.seek(info.content)
+        file.write(inner)
 
 
 def _described(head: bytes | bytearray, start: int) -> dict[int, _Element]:

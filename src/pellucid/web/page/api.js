@@ -27,8 +27,10 @@ function headers() {
   return token ? { Authorization: `Bearer ${token}` } : {};
 }
 
-// Asks the user for the token, and remembers it for this tab.
-function askToken() {
+// Asks the user for the token, and remembers it for this tab. `used` is the one that the service did not take.
+function askToken(used) {
+  if (used !== token) return Promise.resolve(); // another request has asked meanwhile
+  document.getElementById("token-wrong").hidden = !used;
   const dialog = document.getElementById("token");
   const field = document.getElementById("token-text");
   return new Promise((resolve) => {
@@ -51,6 +53,7 @@ async function problem(status, text) {
 
 export async function catalogue() {
   for (;;) {
+    const used = token;
     let response;
     try {
       response = await fetch("/v1/models", { headers: headers() });
@@ -58,7 +61,7 @@ export async function catalogue() {
       throw await problem(0, "");
     }
     if (response.status === 401) {
-      await askToken();
+      await askToken(used);
       continue;
     }
     if (!response.ok) throw await problem(response.status, await response.text());
@@ -133,6 +136,7 @@ export async function post(path, file, query, accept, { signal, report: tell, fi
         } catch { /* the request itself reports what is wrong */ }
       }
     };
+    const used = token;
     let answer;
     try {
       answer = await attempt(`${path}?${new URLSearchParams(pairs)}`, form, accept, signal, (state) => {
@@ -143,7 +147,7 @@ export async function post(path, file, query, accept, { signal, report: tell, fi
       over = true;
     }
     if (answer.status === 401) {
-      await askToken();
+      await askToken(used);
       continue;
     }
     // It is busy, or short of something for a while, or about to end.

@@ -12,6 +12,8 @@ import { clips, painting, presence, steps, viewer } from "./parts.js";
 import { restoreAgain, stop } from "./queue.js";
 import { download, downloadAll, saveAll } from "./taking.js";
 
+const FIELDS = "input:not([type=range], [type=checkbox], [type=radio], [type=file], [type=color], [type=button]), textarea, select";
+
 function listen() {
   const input = $("files");
   input.addEventListener("change", () => { add(input.files); input.value = ""; });
@@ -47,7 +49,8 @@ function listen() {
       act();
     }
     if (event.key === "Escape" && !document.querySelector("dialog[open]")) {
-      if (page.chosen && page.chosen.controller) stop(page.chosen);
+      if (event.target.matches(FIELDS)) event.target.blur();
+      else if (page.chosen && page.chosen.controller) stop(page.chosen);
       else if (painting.on) painting.turn(false);
     }
   });
