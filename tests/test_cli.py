@@ -141,8 +141,11 @@ def test_wrong_use_exits_2_with_one_line(arguments: list[str], capsys: pytest.Ca
     ("arguments", "wanted"),
     [
         (["colorize", "a.png", "--hint", "-4,5=red"], "hint must be a hint X,Y=COLOUR"),
-        (["cutout", "a.png", "--point", "-3.5,4"], "point must be a point X,Y in pixels, not '-3.5,4'"),
-        (["cutout", "a.png", "--box", "-1,2,3,4"], "box must be a box X0,Y0,X1,Y1 in pixels, not '-1,2,3,4'"),
+        (["cutout", "a.png", "--point", "-3.5,4"], "point must be X,Y in whole pixels from 0, not '-3.5,4'"),
+        (
+            ["cutout", "a.png", "--box", "-1,2,3,4"],
+            "box must be X0,Y0,X1,Y1 in whole pixels from 0, X0 below X1 and Y0 below Y1, not '-1,2,3,4'",
+        ),
     ],
 )
 def test_a_place_outside_the_picture_is_named(arguments: list[str], wanted: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -174,7 +174,8 @@ def test_points_and_boxes_say_which(model: Restorer) -> None:
         ({"point": [(160, 5)]}, "point 160,5 is outside the picture, which has 160x120 pixels, counted from 0"),
         ({"not_point": [(0, 120)]}, "not_point 0,120 is outside"),
         ({"box": (0, 0, 161, 120)}, "box 0,0,161,120 goes beyond the picture"),
-        ({"box": (5, 5, 5, 9)}, "box must be a box X0,Y0,X1,Y1"),
+        ({"box": (5, 5, 5, 9)}, "box must be X0,Y0,X1,Y1 in whole pixels"),
+        ({"box": (90, 75, 30, 15)}, "X0 below X1 and Y0 below Y1, not"),
         ({"alpha_only": True, "background": "red"}, "nothing can be put behind"),
     ],
 )
@@ -182,6 +183,21 @@ def test_places_outside_are_refused_in_one_line(model: Restorer, how: dict[str, 
     with pytest.raises(OptionError, match=message):
         model.restore(PICTURE, **how)
     model.restore(PICTURE, point=[(159, 119)], box=(0, 0, 160, 120))
+
+
+@pytest.mark.parametrize(
+    ("how", "line"),
+    [
+        ({"point": [(80, 60)]}, None),
+        ({"point": [(80, 60), (80, 62)], "not_point": [(80, 60), (5, 5)]}, "not_point 80,60 is in what was found"),
+        ({"point": [(80, 60), (3, 110)], "box": (40, 20, 120, 100)}, "point 3,110 is not in what was found"),
+        # Half a pixel from the edge is near enough.
+        ({"point": [(80, 25)]}, None),
+    ],
+)
+def test_a_point_that_is_not_heeded_is_named(model: Restorer, how: dict[str, Any], line: str | None) -> None:
+    remarks = model.restore(images.from_array(PICTURE), **how).remarks
+    assert [remark for remark in remarks if "what was found" in remark] == [] if line is None else line in remarks[-1]
 
 
 def test_nothing_found_is_an_empty_mask_and_a_warning(model: Restorer, path: Path, tmp_path: Path, capsys: Any) -> None:

@@ -79,7 +79,7 @@ def prepare(view: View, models: Models, settings: CutoutSettings) -> base.Job:
         found = Found(_known(picture, small.shape), warning="it is transparent already and stays so; 'again' cuts it out anew")
         matte: Matte = partial(_own_alpha, picture, alphas.opaque_of(picture))
     else:
-        found = _found(small, models, prompts, settings.sure)
+        found = _found(small, models, prompts, settings)
         matte = _refining(small, found.alpha, view.shape)
     add, remove = (_painted(each, view.shape) for each in (settings.add, settings.remove))
     painted = add is not None or remove is not None
@@ -155,7 +155,7 @@ def _fitting(shape: tuple[int, ...], side: int) -> tuple[int, int]:
     return max(1, round(shape[0] * share)), max(1, round(shape[1] * share))
 
 
-def _found(small: Pixels, models: Models, prompts: Prompts, least: float) -> Found:
+def _found(small: Pixels, models: Models, prompts: Prompts, settings: CutoutSettings) -> Found:
     role = next(iter(models))
     colours = small if small.shape[2] == 3 else np.repeat(small, 3, axis=2)
     run, multiple_of = models.graph(role), models.card(role).multiple_of
@@ -164,7 +164,25 @@ def _found(small: Pixels, models: Models, prompts: Prompts, least: float) -> Fou
     hint = "; a point or a box says what is meant" if prompts == Prompts() else ""
     if alpha.max() < 0.5:
         return Found(np.zeros_like(alpha), 0.0, f"nothing to cut out was found{hint}")
-    return Found(alpha, sure, f"the model is not sure of this ({sure:.2f}){hint}" if sure < least else None)
+    warning = f"the model is not sure of this ({sure:.2f}){hint}" if sure < settings.sure else None
+    missed = _missed(alpha, prompts, settings)
+    if missed is not None:
+        warning = missed if warning is None else f"{missed}; {warning}"
+    return Found(alpha, sure, warning)
+
+
+def _missed(alpha: Pixels, prompts: Prompts, settings: CutoutSettings) -> str | None:
+    """A line about a point that the answer does not hold, or holds against the user's word; None where all is as asked."""
+    for name, places, given, wanted in (
+        ("point", prompts.points, settings.point, True),
+        ("not_point", prompts.not_points, settings.not_point, False),
+    ):
+        for (x, y), (column, row) in zip(places, given, strict=True):
+            # A pixel beside it will do: a point on something thin.
+            near = alpha[max(0, int(y) - 1) : int(y) + 2, max(0, int(x) - 1) : int(x) + 2]
+            if (near.max() < 0.5) if wanted else (near.min() > 0.5):
+                return f"{name} {column},{row} is {'not in' if wanted else 'in'} what was found; a box or more points say more"
+    return None
 
 
 def _refining(small: Pixels, alpha: Pixels, shape: tuple[int, ...]) -> Matte:

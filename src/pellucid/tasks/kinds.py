@@ -147,8 +147,8 @@ WORDS: dict[str, Callable[[Ranged], str]] = {
     "text": lambda row: "text",
     "colour": lambda row: "a colour (#RRGGBB, or a name such as red, skyblue, olive)",
     "file": lambda row: "a file",
-    "point": lambda row: "a point X,Y in pixels",
-    "box": lambda row: "a box X0,Y0,X1,Y1 in pixels",
+    "point": lambda row: "X,Y in whole pixels from 0",
+    "box": lambda row: "X0,Y0,X1,Y1 in whole pixels from 0, X0 below X1 and Y0 below Y1",
     "hint": lambda row: "a hint X,Y=COLOUR (whole pixels from 0; #RRGGBB, or a name such as red, skyblue, olive)",
     "palette": lambda row: "colours with commas between",
 }
