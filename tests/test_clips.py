@@ -441,6 +441,11 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, model: Restorer) -> Non
                 packet.stream = track
                 out.mux(packet)
     cases["sound.mp4"] = (sound.read_bytes(), "it has no moving pictures, only audio")
+    # A film of no tracks: what a recorder leaves that was stopped at once.
+    header = bytes(12) + (1000).to_bytes(4, "big") + bytes(80)
+    film = (8 + len(header)).to_bytes(4, "big") + b"mvhd" + header
+    brand = b"\0\0\0\x14ftypisom\0\0\2\0isom"
+    cases["none.mp4"] = (brand + (8 + len(film)).to_bytes(4, "big") + b"moov" + film, "it has no moving pictures")
     for name, (content, words) in cases.items():
         path = tmp_path / name
         path.write_bytes(content)
@@ -448,6 +453,7 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, model: Restorer) -> Non
             footage.restore(path, tmp_path / f"out-{name}", model, NOTHING)
         text = str(failed.value)
         assert words in text
+        assert not text.endswith(("only", "only nothing"))
         assert text.startswith(str(path))
         assert "\n" not in text
         assert not (tmp_path / f"out-{name}").exists()

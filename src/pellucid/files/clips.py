@@ -197,12 +197,8 @@ def main_stream(container: Any, path: Path) -> Any:
             if stream.codec_context is None:
                 raise FileError(f"{path}: nothing here decodes its moving pictures")
             return stream
-    raise FileError(f"{path}: it has no moving pictures, only {_tracks(container)}")
-
-
-def _tracks(container: Any) -> str:
     kinds = sorted({"a cover" if stream.type == "video" else stream.type for stream in container.streams})
-    return " and ".join(kinds) if kinds else "nothing"
+    raise FileError(f"{path}: it has no moving pictures{', only ' if kinds else ''}{' and '.join(kinds)}")
 
 
 def look(path: Path) -> Clip:
