@@ -14,7 +14,7 @@ import pellucid
 SOURCE = Path(pellucid.__file__).parent
 
 ROWS = (
-    {"errors", "families", "regular"},
+    {"errors", "families", "regular", "same"},
     {"tasks.kinds"},
     {"tasks.settings"},
     {"tasks.colorize_settings", "tasks.cutout_settings", "tasks.film_settings"},

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image as PillowImage
 
 import pellucid
-from pellucid import cli, plan, samples, saving, steps
+from pellucid import chains, cli, plan, same, samples, saving, steps, watching
 from pellucid.errors import FileError, OptionError
 
 ROOT = Path(__file__).parent.parent
@@ -173,7 +173,7 @@ def pictures(folder: Path, *names: str) -> list[Path]:
 
 @pytest.fixture
 def caseless(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "ignores_case", lambda folder: True)
+    monkeypatch.setattr(same, "ignores_case", lambda folder: True)
 
 
 @pytest.mark.usefixtures("caseless")
@@ -198,7 +198,7 @@ def test_an_input_is_not_replaced_under_its_name_in_another_case(tmp_path: Path)
 
 
 def test_where_case_counts_both_are_written(tmp_path: Path) -> None:
-    if plan.ignores_case(str(tmp_path)):
+    if same.ignores_case(str(tmp_path)):
         pytest.skip("names here have no case")
     inputs = pictures(tmp_path, "one/Beach.png", "two/beach.png")
     assert [target.name for _, target in plan.plan(inputs, tmp_path / "out").pairs] == ["Beach.png", "beach.png"]
@@ -209,12 +209,12 @@ def test_a_folder_says_whether_case_counts(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     # The link stands for a file system that ignores case: the other name leads to the same folder.
     (tmp_path / "sEEN").symlink_to(tmp_path / "Seen")
-    assert not plan.ignores_case(str(tmp_path / "Plain"))
-    assert not plan.ignores_case(str(tmp_path / "Plain" / "123"))
-    assert plan.ignores_case(str(tmp_path / "Seen"))
-    assert plan.ignores_case(str(tmp_path / "Seen" / "123"))
-    assert plan.ignores_case(str(tmp_path / "Seen" / "to come"))
-    assert not plan.ignores_case(os.sep)
+    assert not same.ignores_case(str(tmp_path / "Plain"))
+    assert not same.ignores_case(str(tmp_path / "Plain" / "123"))
+    assert same.ignores_case(str(tmp_path / "Seen"))
+    assert same.ignores_case(str(tmp_path / "Seen" / "123"))
+    assert same.ignores_case(str(tmp_path / "Seen" / "to come"))
+    assert not same.ignores_case(os.sep)
 
 
 # -- names and drives -------------------------------------------------------------------------------------------------
@@ -360,3 +360,14 @@ def test_workflows_have_no_more_rights_than_they_need(workflows: dict[str, Any])
             assert job.get("permissions", {}) in ({}, {"id-token": "write"} if name == "publish" else {})
             assert "timeout-minutes" in job
     assert "secrets." not in "".join(path.read_text("utf-8") for path in (ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+@pytest.mark.usefixtures("caseless")
+def test_nothing_takes_a_name_in_another_case_for_another_file(tmp_path: Path) -> None:
+    (path,) = pictures(tmp_path, "shots/Beach.png")
+    before = path.read_bytes()
+    with pytest.raises(OptionError, match="this is the input"):
+        pellucid.denoise(path, sigma=10, out=tmp_path / "shots" / "BEACH.PNG", overwrite=True)
+    with pytest.raises(OptionError, match="outputs would be taken for new pictures"):
+        watching.Watch(path.parent, tmp_path / "SHOTS", chains.load(steps.parse("denoise")))
+    assert path.read_bytes() == before

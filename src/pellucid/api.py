@@ -21,6 +21,7 @@ from pellucid.errors import FileError, OptionError
 from pellucid.families import FAMILIES, names
 from pellucid.images import Image, Range
 from pellucid.restorer import Restorer
+from pellucid.same import is_same
 from pellucid.steps import Steps
 from pellucid.tasks import Task, way
 from pellucid.tasks.settings import ClipSettings, Settings, check_type
@@ -83,9 +84,9 @@ def _restored(
     restore: Callable[..., Any] = model.restore
     if out is not None:
         check_type("out", out, (str, Path), "the path of a file")
-        if isinstance(image, str | Path) and _is_same(out, image):
+        if isinstance(image, str | Path) and is_same(out, image):
             raise OptionError(f"{out}: this is the input, which no output replaces: name another file")
-        if any(_is_same(out, path) for path in settings.attached()):
+        if any(is_same(out, path) for path in settings.attached()):
             raise OptionError(f"{out}: a setting names this file, which no output replaces: name another file")
     if clip is not None:
         check_type("clip", clip, ClipSettings, "ClipSettings")
@@ -122,15 +123,6 @@ def _restored(
     ranges.warn(first.remarks)
     write(out, restore(first, settings), overwrite=overwrite)
     return Path(out)
-
-
-def _is_same(one: str | Path, other: str | Path) -> bool:
-    """Whether both name one file that is there."""
-    try:
-        return Path(one).samefile(other)
-    except (OSError, ValueError):
-        # Whoever reads or writes it says why it cannot be.
-        return False
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,6 +14,7 @@ from typing import Any, TypeVar
 from pellucid import files, saving
 from pellucid.errors import FileError, OptionError
 from pellucid.files import encoders
+from pellucid.same import identity
 
 __all__ = [
     "Plan",
@@ -23,7 +23,6 @@ __all__ = [
     "clean_name",
     "confidence_name",
     "has_ending",
-    "identity",
     "listed",
     "name_in_folder",
     "plan",
@@ -248,33 +247,6 @@ def name_in_folder(
     """The path of an output below the folder of outputs, from its input's path below the folder of inputs: see `plan`."""
     named = _with_ending(inner, clip_ending if files.is_clip(inner) else ending)
     return named if ending is not None else files.writable_name(named, alpha=alpha, channels=channels, mosaic=mosaic)
-
-
-def ignores_case(folder: str) -> bool:
-    """Whether names in a folder that differ in case alone are one name, as on Windows and, most often, on macOS.
-
-    Nothing is written to find out: a folder that can also be had by its name in the other case is the same one. Where it is not
-    there yet, or has no letters, the folder above it says so.
-    """
-    above, name = os.path.split(folder)
-    other = name.swapcase()
-    if not name:
-        return False
-    if other != name:
-        try:
-            return os.path.samefile(folder, os.path.join(above, other))  # noqa: PTH118, PTH121
-        except OSError:
-            if os.path.lexists(folder):
-                return False
-    return ignores_case(above)
-
-
-def identity(path: Path) -> str:
-    """A text that two paths share where they are the same file's: links are followed, and names are compared as their file system
-    does. Those that ignore case ignore how letters are composed, too."""
-    # Not `Path.resolve`, which fails on a link that leads round in a circle.
-    real = os.path.realpath(path)
-    return unicodedata.normalize("NFC", real).casefold() if ignores_case(os.path.dirname(real)) else real  # noqa: PTH120
 
 
 def _is_folder(out: Path, *, folder: bool, several: bool, clip: bool) -> bool:

@@ -20,6 +20,7 @@ from pellucid.batch import Outcome
 from pellucid.chains import Chain
 from pellucid.errors import FileError, OptionError, PellucidError
 from pellucid.plan import Plan, Selection
+from pellucid.same import is_same
 from pellucid.tasks.settings import Always, FileSettings
 
 __all__ = ["LOCK", "Watch", "alone"]
@@ -52,7 +53,7 @@ class Watch:
     def __post_init__(self) -> None:
         if not files.is_folder_of_pictures(self.folder):
             raise FileError(f"{self.folder}: there is no such folder")
-        if os.path.realpath(self.folder) == os.path.realpath(self.out):
+        if is_same(self.folder, self.out):
             raise OptionError(f"--out {self.out}: outputs would be taken for new pictures; name another folder")
         if len(self.chain.steps.each()) > 1:
             raise OptionError("a watched folder gives one output for each picture, and these steps ask for several")
@@ -122,7 +123,7 @@ class Watch:
 
     def _shares(self, path: Path, target: Path) -> bool:
         try:
-            return plan.identity(self._target(path)) == plan.identity(target)
+            return is_same(self._target(path), target)
         except PellucidError:
             return False
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pellucid.errors import FileError, OptionError
+from pellucid.same import identity, is_same
 from pellucid.steps import Steps
 from pellucid.tasks.settings import Settings
 
@@ -45,14 +46,12 @@ def places(
     given = dict(others) if options.confidence is None else {CONFIDENCE: options.confidence, **others}
     several = len(planned.pairs) + len(planned.failed) > 1 or len(settings.each()) > 1
     targets = [plan.varied(target, variant) for _, target in planned.pairs for variant in settings.each()]
-    taken = {
-        plan.identity(path): "this is the picture or its output" for path in (*(source for source, _ in planned.pairs), *targets)
-    }
-    taken |= {plan.identity(path): "this is a file that a setting names" for path in kept}
+    taken = {identity(path): "this is the picture or its output" for path in (*(source for source, _ in planned.pairs), *targets)}
+    taken |= {identity(path): "this is a file that a setting names" for path in kept}
     found: dict[str, Place] = {}
     for name, text in given.items():
         place = _place(name, text, several=several)
-        real = plan.identity(place.path)
+        real = identity(place.path)
         if not place.folder:
             if real in taken:
                 raise OptionError(f"--{name} {text}: {taken[real]}; name another file")
@@ -60,9 +59,9 @@ def places(
         elif name == CONFIDENCE:
             named = confidences(text, above(planned))
             for path in map(named, targets) if named is not None else ():
-                if plan.identity(path) in taken:
+                if identity(path) in taken:
                     raise OptionError(f"--{name} {text}: the confidence would replace {path}; name another folder")
-        elif planned.folder is not None and real == plan.identity(planned.folder):
+        elif planned.folder is not None and real == identity(planned.folder):
             raise OptionError(f"--{name} {text}: this is the folder of the outputs; name another one")
         else:
             _check_walks(name, place.path, options)
@@ -75,7 +74,7 @@ def check_folder(name: str, text: str, options: argparse.Namespace) -> None:
     """Raises an error where a run that several processes share cannot have a folder there."""
     if text == "-":
         raise FileError(f"--{name} -: name a folder")
-    if any(os.path.realpath(text) == os.path.realpath(other) for other in (*map(str, options.inputs), str(options.out))):
+    if any(is_same(text, other) for other in map(str, (*options.inputs, options.out))):
         raise OptionError(f"--{name} {text}: this is the folder of the pictures or of the outputs; name another one")
     _check_walks(name, Path(text), options)
 

@@ -23,6 +23,7 @@ from pellucid import files, manifest, plan, saving
 from pellucid.cluster import libraries
 from pellucid.errors import FileError, OptionError, PellucidError
 from pellucid.plan import Selection
+from pellucid.same import identity
 
 __all__ = ["MANIFEST", "Bucket", "Folder", "Found", "Store", "is_url", "open_store"]
 
@@ -133,7 +134,7 @@ class Folder(Store):
         return str(self.root / inner)
 
     def place(self, inner: str = "") -> tuple[Any, str]:
-        return libraries.LOCAL, plan.identity(self.root / inner)
+        return libraries.LOCAL, identity(self.root / inner)
 
     def check(self) -> None:
         if not files.is_folder_of_pictures(self.root):
