@@ -175,24 +175,44 @@ def test_a_restored_frame_is_settled_by_the_next(photograph: Any) -> None:
     given = noisy([one, two])
     fused = following.foresee(fused_of(given[:1])[0], given[1])
     output, after = noisy([one, two], 3.0, seed=1)
-    settled = following.settled(output, after, fused)
+    settled = following.settled(output, after, fused)[0]
     assert rms(settled, one) < 0.88 * rms(output, one)
     # A thing that comes from nowhere.
     thing = after.copy()
     thing[60:80, 60:80] = 1 - thing[60:80, 60:80]
-    assert rms(following.settled(output, thing, fused), one) < 1.01 * rms(settled, one)
-    lighter = following.settled(output, after + np.float32(3 / 255), fused)
+    assert rms(following.settled(output, thing, fused)[0], one) < 1.01 * rms(settled, one)
+    lighter = following.settled(output, after + np.float32(3 / 255), fused)[0]
     assert abs(255 * float((lighter - settled).mean())) < 0.1
     # It stays in the range, where values reach its ends and light fades, too.
     hard, fading = np.clip(4 * output - 1.5, 0, 1), np.clip(3.6 * after - 1.4, 0, 1)
-    ends = following.settled(hard, fading, fused)
+    ends = following.settled(hard, fading, fused)[0]
     assert not np.array_equal(ends, hard)
     assert ends.min() >= 0
     assert ends.max() <= 1
     other = np.ascontiguousarray(photograph[200:360, 100:260])
-    np.testing.assert_array_equal(following.settled(output, other, fused), output)
+    np.testing.assert_array_equal(following.settled(output, other, fused)[0], output)
     # Nobody knows where the last frame's places are in the next.
-    np.testing.assert_array_equal(following.settled(output, after, fused_of(given[:1])[0]), output)
+    np.testing.assert_array_equal(following.settled(output, after, fused_of(given[:1])[0])[0], output)
+
+
+def test_a_frame_that_stands_still_is_settled_without_a_change_of_the_next_one_that_is_given(photograph: Any) -> None:
+    """And the next one gets what this one tells, but not what is new in it."""
+    clean = np.ascontiguousarray(photograph[10:170, 20:180])
+    later = clean.copy()
+    later[60:80, 60:80] = 1 - later[60:80, 60:80]
+    given = noisy([clean, later])
+    fused = following.foresee(fused_of(given[:1])[0], given[1])
+    assert fused.coming is not None
+    assert not fused.coming.back.down[:3].any()
+    planes = [np.ascontiguousarray(each.transpose(2, 0, 1)) for each in noisy([clean, later], 3.0, seed=1)]
+    output, after = (plane.transpose(1, 2, 0) for plane in planes)
+    kept = after.copy()
+    settled, there = following.settled(output, after, fused)
+    np.testing.assert_array_equal(after, kept)
+    assert rms(settled, clean) < 0.88 * rms(output, clean)
+    assert rms(there, later) < 0.9 * rms(after, later)
+    new = np.s_[62:78, 62:78]
+    assert rms(there[new], later[new]) < 1.02 * rms(after[new], later[new])
 
 
 def test_a_raised_strength_takes_more_of_a_clips_noise(photograph: Any, model: Restorer) -> None:
@@ -220,6 +240,30 @@ def test_no_ghosts(sigma: float, photograph: Any, model: Restorer) -> None:
         gains = gains_of(frames, model, sigma)
         assert min(gains) > -0.1
         assert gains[2] > 0.5
+
+
+@pytest.mark.parametrize("sigma", [20.0, 50.0])
+def test_a_smooth_thing_before_a_smooth_scene_is_no_light_that_wanders(sigma: float, model: Restorer) -> None:
+    """A large one in another colour that moves by 40 pixels a frame: no frame is worse than by itself."""
+    rows, columns = np.mgrid[:128, :192].astype(np.float32)
+    slope = (rows / 128 + columns / 192)[..., None] / 2
+    clean = np.array([0.8, 0.5, 0.3], np.float32) + np.float32(0.1) * slope * np.array([-1, 1, 1], np.float32)
+    frames = []
+    for number in range(5):
+        frame = clean.copy()
+        frame[30:100, 10 + 40 * (number % 4) :][:, :36] = [0.85, 0.95, 0.15]
+        frames.append(frame)
+    assert min(gains_of(frames, model, sigma)) > -0.1
+
+
+def test_black_with_noise_on_both_sides_of_it_stays_black(model: Restorer) -> None:
+    """Frames whose noise goes beyond black, as those of a camera that is not cut off there."""
+    clean = np.full((112, 160, 3), 0.01, np.float32)
+    clean[20:60, 40:90] = 0.7
+    given = noisy([clean] * 5)
+    assert min(frame.min() for frame in given) < -0.2
+    made = list(footage.each(iter(given), model, DenoiseSettings(), value_range=(0, 1)))
+    assert rms(made[3], clean) < 1.5
 
 
 def test_noise_that_is_not_white_is_followed_too_and_a_flash_is_none_of_it(photograph: Any) -> None:

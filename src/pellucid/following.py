@@ -60,6 +60,10 @@ RISE = 1.1
 TRUST = 20.0
 """How many times the disagreement counts as change: the still denoiser takes the noise away that this leaves, but no ghost."""
 
+SURER = 10.0
+"""By how many times more change counts where it is as large as the noise's variance: what is surely another thing leaves no
+trace."""
+
 DRIFT = 0.006
 """Change of each pixel that is expected from frame to frame, as a share of the noise's variance: it bounds the memory to thirteen
 frames."""
@@ -73,9 +77,19 @@ MOST_LIGHTER = 1.5
 FADES = 0.05
 """Change of a channel's mean from one frame to the next, as a share of full range, beyond which it is a flash, too."""
 
+PART, OTHER, FAR = 8, 4.0, 0.04
+"""Side in pixels of the parts of a frame that show another thing where the mean of a channel is farther off than so many standard
+deviations, and so much of full range, beyond that what moves in parts of a pixel differs by."""
+
+WANDERS = 0.05
+"""Change of a block's mean, as a share of full range, that is light which wanders: beyond it stands another smooth thing."""
+
 NEXT = 0.6
 """The share that the next restored frame has where both are alike. On made clips and ones that the network learnt from, the best
 share was 0.55 to 0.7 up to `APART`, and 0.2 at twice that."""
+
+BACK = 0.67
+"""The share of that by which the next frame is moved towards this one, where nothing moves: so errors flicker less."""
 
 APART = 1.0
 """How far apart two restored frames are where that share is half as large, in 8-bit levels beside noise of level 1: it grows as the
@@ -227,13 +241,17 @@ def both_ways(fused: Fused, after: Pixels, variance: Pixels, *, white: bool = Tr
     return fused if joined is None else replace(fused, pixels=joined.pixels, share=joined.share)
 
 
-def settled(pixels: Pixels, after: Pixels, fused: Fused) -> Pixels:
+def settled(pixels: Pixels, after: Pixels, fused: Fused) -> tuple[Pixels, Pixels]:
     """A restored frame (h, w, c) with what the next one, restored, ``after`` it, tells: that one knows of a frame more. Where both
-    are hardly apart, most of what they differ by is the error of this one. ``fused``: what was restored, the next one foreseen."""
+    are hardly apart, most of what they differ by is the error of this one. And the next one, with what this one tells, where
+    nothing moves: to move this one, too, takes long, and gains little. ``fused``: what was restored, the next one foreseen."""
     if fused.coming is None or pixels.shape != after.shape or pixels.shape != fused.pixels.shape:
-        return pixels
+        return pixels, after
     planes = _planes(pixels)
-    away = moved(_planes(after), fused.coming.back)
+    there = _planes(after)
+    # A copy where nothing moves: what is given stays.
+    away = there.copy() if fused.coming.back.none else moved(there, fused.coming.back)
+    still = _still(fused.coming.back)
     small, apart = [], []
     for rows in _bands(planes):
         part = away[:, rows]
@@ -245,7 +263,8 @@ def settled(pixels: Pixels, after: Pixels, fused: Fused) -> Pixels:
     trust *= np.sqrt(trust)
     trust = np.float32(NEXT) / (1 + trust)
     if trust.mean() < LEAST_ALIKE * NEXT:
-        return pixels
+        return pixels, after
+    following = there.copy() if still.any() else None
     # Light that fades is not followed.
     lighter = np.tensordot(np.concatenate(small, axis=1), trust / trust.sum())[:, None, None]
     # A picture does not leave its range, black to white or what it had.
@@ -254,9 +273,19 @@ def settled(pixels: Pixels, after: Pixels, fused: Fused) -> Pixels:
         part = away[:, rows]
         part -= lighter
         part *= _spread(trust[rows.start // HALF : -(-rows.stop // HALF)], HALF, part.shape[1:])
+        here = still[rows.start // BLOCK : -(-rows.stop // BLOCK)]
+        if following is not None and here.any():
+            following[:, rows] -= part * _spread(np.where(here, np.float32(BACK), np.float32(0)), BLOCK, part.shape[1:])
         part += planes[:, rows]
         np.clip(part, least, most, out=part)
-    return _picture(away)
+    return _picture(away), after if following is None else _picture(following)
+
+
+def _still(motion: Motion) -> NDArray[np.bool_]:
+    """The blocks that stand still, and with them all around: between blocks motion is between theirs."""
+    moves = np.pad((motion.down != 0) | (motion.right != 0), 1)
+    moves = moves[:-2] | moves[1:-1] | moves[2:]
+    return np.asarray(~(moves[:, :-2] | moves[:, 1:-1] | moves[:, 2:]))
 
 
 def _flashes(planes: Pixels, other: Pixels) -> bool:
@@ -279,7 +308,9 @@ def _joined(fused: Fused, before: Pixels, share: Pixels, variance: Pixels, past:
         return None
     if usual is not None:
         variance = variance * np.float32(usual[0])
-    prior = share + np.float32(DRIFT) + np.float32(TRUST) * change / variance
+    change = change / variance
+    change *= np.float32(TRUST) * (1 + np.float32(SURER) * change)
+    prior = share + np.float32(DRIFT) + change
     if new.any():
         prior[_spread(new, BLOCK // HALF, own.shape)] = np.float32(1e6)
     gain = np.asarray(prior / (prior + own), np.float32)
@@ -326,9 +357,29 @@ def beside(pixels: Pixels, variance: Pixels, fused: Fused, after: Pixels | None)
     if fused.before is None or fused.old is None:
         return None
     there = None if after is None or fused.coming is None else _next(fused, fused.coming, variance, after)
-    return Beside(
-        pixels, fused.before, fused.pixels if there is None else there, _in_cells(variance), _in_cells(variance * fused.old)
-    )
+    before, old = _belongs(fused.before, fused, fused.old, variance)
+    next_one = fused.pixels if there is None else _belongs(there, fused, None, variance)[0]
+    return Beside(pixels, before, next_one, _in_cells(variance), _in_cells(variance * old))
+
+
+def _belongs(other: Pixels, fused: Fused, old: Pixels | None, variance: Pixels) -> tuple[Pixels, Pixels]:
+    """A frame (h, w, c) in the place of a ``fused`` one, and the share of the noise that it has (``old``; None: all), with the
+    fused frame wherever it surely shows another thing: a network believes two frames that show what is behind what passes."""
+    planes, there = _planes(fused.pixels), _planes(other)
+    whole = np.ones_like(fused.share) if old is None else old
+    expected = shrunk(variance * (fused.share + whole), PART // HALF)
+    apart = np.concatenate([shrunk(there[:, rows] - planes[:, rows], PART) for rows in _bands(planes)], axis=1)
+    far = np.square(apart).max(axis=0) > np.float32(OTHER**2 / PART**2) * expected + np.float32(FAR**2)
+    if not far.any():
+        return other, whole
+    there = there.copy()
+    for rows in _bands(planes):
+        here = far[rows.start // PART : -(-rows.stop // PART)]
+        if here.any():
+            shown = _spread(here, PART, planes[0, rows].shape)
+            there[:, rows][:, shown] = planes[:, rows][:, shown]
+    cells = _spread(far, PART // HALF, whole.shape)
+    return _picture(there), np.where(cells, fused.share, whole)
 
 
 def _motion(fused: Fused, after: Pixels, both: float, noise: float) -> tuple[Motion, Sizes, Sizes]:
@@ -445,7 +496,9 @@ def _light(planes: Pixels, before: Pixels, expected: Pixels, wide: float) -> _Li
     factors, offsets = (part[:, None, None] for part in contrast)
     away = one - factors * other - offsets
     # A block in which other things have changed, too, has no say.
-    alike = (_apart(planes, before) - np.square(one - other).mean(axis=0) < 1.2 * noise).astype(np.float32)
+    alike = _apart(planes, before) - np.square(one - other).mean(axis=0) < 1.2 * noise
+    alike &= np.abs(away).max(axis=0) < WANDERS + LIGHTER * np.sqrt(variance)
+    alike = alike.astype(np.float32)
     count = np.float32(9) * box(alike, 3)
     mean = np.stack([np.float32(9) * box(part * alike, 3) for part in away]) / np.maximum(count, 1)
     # As James and Stein's estimator: what chance makes is not followed.

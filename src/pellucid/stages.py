@@ -174,11 +174,12 @@ class Stage:
         held: tuple[Moving, Made] | None = None
         for frame, made in self._each(views()):
             if held is not None:
-                yield held[0], self.settled(held[1], made)
+                result, made = self.settled(held[1], made)
+                yield held[0], result
             held = frame, made
             if not self.waits(made):
                 if frame.number < after:
-                    yield frame, self.settled(made, None)
+                    yield frame, self.final(made)
                 held = None
 
     def _each(self, views: Iterator[tuple[Moving, View]]) -> Iterator[tuple[Moving, Made]]:
@@ -234,17 +235,22 @@ class Stage:
         """Whether the next frame of the scene has a say in what becomes of one."""
         return self.settles and made.followed is not None and made.followed.notes is not None and len(made.view.frames) > 1
 
-    def settled(self, made: Made, after: Made | None) -> Restoration:
-        """The final result for a frame; ``after`` is the next one of the scene, None where there is none."""
-        followed, result, share = made.followed, made.result, self.settings.share
-        itself = followed is None or followed.view is made.view
-        if itself and share < 1:
-            # It is blended already.
-            return result
-        if self._settling is not None and followed is not None and after is not None:
+    def settled(self, made: Made, after: Made) -> tuple[Restoration, Made]:
+        """The final result for a frame, and the next one of the scene, ``after`` it, as that makes it."""
+        itself = made.followed is None or made.followed.view is made.view
+        if self._settling is not None and made.followed is not None and not (itself and self.settings.share < 1):
             image, other = (images.floating(each.result.image) for each in (made, after))
-            pixels = self._settling.settle(image.pixels, other.pixels, followed.notes)
-            result = replace(result, image=images.with_pixels(image, pixels))
+            pixels, there = self._settling.settle(image.pixels, other.pixels, made.followed.notes)
+            made = replace(made, result=replace(made.result, image=images.with_pixels(image, pixels)))
+            if there is not other.pixels:
+                after = replace(after, result=replace(after.result, image=images.with_pixels(other, there)))
+        return self.final(made), after
+
+    def final(self, made: Made) -> Restoration:
+        """The final result for a frame that is settled, or has no next one."""
+        result, share = made.result, self.settings.share
+        # Where the frame went on its own, it is blended already.
+        itself = made.followed is None or made.followed.view is made.view
         if itself or share == 1:
             return result
         before = images.floating(made.view.picture).pixels
@@ -352,14 +358,15 @@ def _one_by_one(stage: Stage, follower: scenes.Follower, frames: Iterator[_Comin
     waiting: tuple[_Coming, View] | None = None
     held: tuple[_Coming, Made] | None = None
 
-    def finished(frame: _Coming, made: Made, after: Made | None) -> _Coming:
-        return replace(frame, results=[*map(_without_pixels, frame.results), stage.settled(made, after)])
+    def finished(frame: _Coming, result: Restoration) -> _Coming:
+        return replace(frame, results=[*map(_without_pixels, frame.results), result])
 
     def restored(frame: _Coming, view: View) -> Iterator[_Coming]:
         nonlocal held
         made = stage.made(view)
         if held is not None:
-            yield finished(*held, made)
+            result, made = stage.settled(held[1], made)
+            yield finished(held[0], result)
         held = frame, made
         if not stage.waits(made):
             yield from last()
@@ -367,7 +374,7 @@ def _one_by_one(stage: Stage, follower: scenes.Follower, frames: Iterator[_Comin
     def last() -> Iterator[_Coming]:
         nonlocal held
         if held is not None:
-            yield finished(*held, None)
+            yield finished(held[0], stage.final(held[1]))
         held = None
 
     for frame in frames:

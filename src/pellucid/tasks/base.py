@@ -398,9 +398,9 @@ class LookingAhead(Protocol):
 class Settling(Protocol):
     """A `LookingAhead` module that looks at the next output, too."""
 
-    def settle(self, output: Pixels, after: Pixels, notes: Any) -> Pixels:
+    def settle(self, output: Pixels, after: Pixels, notes: Any) -> tuple[Pixels, Pixels]:
         """The final output for a frame, (h, w, channels), float32, with ``notes`` of its own; ``after`` is the output for the next
-        frame of the scene, before it is settled itself."""
+        frame of the scene, before it is settled itself, and comes back with what this one tells of it."""
 
 
 class Survey(Protocol):

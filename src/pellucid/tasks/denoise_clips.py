@@ -81,7 +81,9 @@ def follow(view: View, settings: DenoiseSettings, notes: Any) -> base.Followed:
     shown = fused if beside is not None or after is None else following.both_ways(fused, after, variance, white=white)
     if shown.alone:
         return base.Followed(view, settings, fused)
-    picture = images.with_pixels(view.picture, np.clip(shown.pixels, 0, 1))
+    # Noise beyond black and white stays: without it, what is black would be lighter.
+    within = np.clip(shown.pixels, min(0.0, float(pixels.min())), max(1.0, float(pixels.max())))
+    picture = images.with_pixels(view.picture, within)
     # Fused frames have less noise at any size than one alone.
     left = replace(found, places=following.levels(variance, shown), enlarged=None, smaller=None)
     once = replace(settings, sigma=None, strength=max(1.0, settings.strength))
@@ -91,9 +93,9 @@ def follow(view: View, settings: DenoiseSettings, notes: Any) -> base.Followed:
     return base.Followed(View((picture,), found=left, beside=beside), once, replace(fused, before=None, old=None), facts)
 
 
-def settle(output: Pixels, after: Pixels, notes: Any) -> Pixels:
+def settle(output: Pixels, after: Pixels, notes: Any) -> tuple[Pixels, Pixels]:
     """A frame (h, w, c) that was restored with those `notes` of its own, as the next one of the scene, restored, makes it."""
-    return output if notes is None else following.settled(output, after, notes)
+    return (output, after) if notes is None else following.settled(output, after, notes)
 
 
 def _variance(pixels: Pixels, found: Diagnosis) -> Pixels:
