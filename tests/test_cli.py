@@ -410,6 +410,10 @@ def test_a_missing_file_is_missing_in_the_same_words_everywhere(tmp_path: Path, 
     for call in (pellucid.read, pellucid.denoise, pellucid.inspect):
         with pytest.raises(FileError, match=words):
             call(gone)
+    pytest.importorskip("torch", reason="the extra train is not installed")
+    for command in (["train", tmp_path / "gone.toml", "--images", tmp_path], ["export", tmp_path / "gone.weights.npz"]):
+        assert run(*command) == 1
+        assert f"{command[1]}: {words}" in capsys.readouterr().err
 
 
 def test_a_name_that_begins_with_a_dash_gets_a_hint(

@@ -454,6 +454,15 @@ def test_the_command(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert cli.main([*arguments[:-1], "1/1", "--json", "--retry-failed"]) == 1
     (line,) = capsys.readouterr().out.splitlines()
     assert (json.loads(line)["input"], json.loads(line)["status"]) == ("bad.png", "failed")
+    # The same names as in the lines of a run of one process.
+    plain = ["denoise", str(source), "--sigma", "9", "--model", MODEL, "--json"]
+    assert cli.main([*plain, "-o", str(tmp_path / "a")]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert cli.main([*plain, "-o", str(tmp_path / "b"), "--shard", "1/1"]) == 1
+    shared = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    done = next(row for row in map(json.loads, lines) if row["error"] is None)
+    assert done.keys() - {"skipped", "full"} <= next(row for row in shared if row["error"] is None).keys()
+    assert sorted(row["error"] is None for row in shared) == sorted(json.loads(line)["error"] is None for line in lines)
 
 
 def test_chains_take_shares_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 import time
@@ -150,7 +151,7 @@ class _Shown:
 
     def _show(self, row: dict[str, Any]) -> None:
         if self._json:
-            print(as_json({name: value if name != "at" else value.isoformat() for name, value in row.items()}), flush=True)
+            print(as_json(_in_line(row)), flush=True)
         elif row["status"] == "done":
             size = f"{row['width']}x{row['height']}" + (f", {row['pages']} pages" if row["pages"] > 1 else "")
             size += f", {row['frames']} frames" if row["frames"] > 1 else ""
@@ -203,3 +204,10 @@ def _shard(text: str) -> tuple[int, int]:
     if found is None or not 1 <= int(found[1]) <= int(found[2]):
         raise argparse.ArgumentTypeError(f"{text!r} is not a share such as 3/8: the first number is from 1 to the second")
     return int(found[1]), int(found[2])
+
+
+def _in_line(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the manifest as a line of data: its error or null, its facts beside the rest, as a run of one process has them."""
+    line = {"error": None, **row, "at": row["at"].isoformat()}
+    facts, settings = (json.loads(line.pop(name, None) or "{}") for name in ("facts", "settings"))
+    return {**line, "settings": settings, **facts}

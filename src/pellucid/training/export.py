@@ -212,6 +212,8 @@ def save_weights(path: Path, card: Card, weights: dict[str, torch.Tensor]) -> No
 
 def load_weights(path: Path) -> tuple[Card, dict[str, torch.Tensor]]:
     """Card and weights (float32) of a ``.weights.npz`` or of an ``.onnx`` model."""
+    if not saving.exists(path):
+        raise FileError(f"{path}: there is no such file")
     if path.suffix == ".onnx":
         return _from_onnx(path)
     try:

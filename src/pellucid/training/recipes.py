@@ -385,11 +385,11 @@ def find(name: str) -> Recipe:
     if name in names():
         return parse(_shipped(name), name)
     path = Path(name)
-    if path.suffix == ".toml" and path.is_file():
+    if path.suffix == ".toml":
         try:
             text = regular.read(path, LARGEST).decode("utf-8")
         except OSError as error:
-            raise ModelError(f"recipe {name}: cannot be read: {error.strerror or error}") from error
+            raise ModelError(f"recipe {name}: {regular.unread(error)}") from error
         except UnicodeDecodeError as error:
             raise ModelError(f"recipe {name}: the file is not text in UTF-8") from error
         return parse(text, name)
