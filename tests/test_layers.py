@@ -61,7 +61,7 @@ ROWS = (
     {"stacks", "manifest", "restoration"},
     {"restorer"},
     {"chains"},
-    {"scenes", "windows"},
+    {"scenes", "windows", "resuming"},
     {"stages"},
     {"footage"},
     {"api"},

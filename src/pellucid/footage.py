@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import shutil
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice, pairwise
@@ -26,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import __version__, alphas, depths, diagnosis, files, images, ranges, regular, saving, scenes, stacks, windows
+from pellucid import __version__, alphas, depths, diagnosis, files, images, ranges, resuming, saving, scenes, stacks, windows
 from pellucid.chains import Chain
 from pellucid.errors import FileError, ImageError, OptionError
 from pellucid.files import clips, encoders, joining, yuv
@@ -53,20 +50,11 @@ Told = Callable[[int, int | None], None]
 Areas = Callable[[Image], tuple[NDArray[np.float32] | None, tuple[str, ...]]]
 """Gives the weights (h, w) by which each pixel of a picture is worked on, None for all in full, and lines on them."""
 
-PARTS = "pellucid clip 1"
-"""The first word of the plan in a folder of segments: only such a folder is ever emptied."""
-
 ROUNDED = 0.01
 """The share by which the shape of a pixel may be off without a word."""
 
 GONE = 8.0
 """Levels of 255 by which a pixel must change for what it was beyond black and white to be gone."""
-
-LONGEST_NAME = 255
-"""Bytes of a file's name at most, as the usual file systems have it."""
-
-LONGEST_PLAN = 1 << 16
-"""Bytes of such a plan at most."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +129,8 @@ def restore(
     if weights is not None:
         line = Line(restorer, settings, {"mask": weights}, alone=how.alone)
     work = _Work(clip, output, choice, survey.known, told, line)
-    with _folder(target, key, resume=resume) as folder:
-        segments = [_named(folder, number) for number in range(len(bounds))]
+    with resuming.folder(target, key, resume=resume) as folder:
+        segments = [resuming.named(folder, number) for number in range(len(bounds))]
         headers = [joining.read_segment(path) if path.exists() else None for path in segments]
         done = sum(last - first for header, (first, last) in zip(headers, bounds, strict=True) if header is not None)
         missing = next((first for header, (first, _) in zip(headers, bounds, strict=True) if header is None), None)
@@ -466,55 +454,6 @@ def _key(
         "weights": None if weights is None else hashlib.sha256(weights.tobytes()).hexdigest(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-# -- the folder of segments -------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _folder(target: Path, key: str, *, resume: bool) -> Iterator[Path]:
-    """The folder ``.NAME.parts`` beside the output, of another name where that is too long; it goes when the block ends well.
-
-    Segments of another clip, of other settings, or of a run that is not to be continued are taken away first. A folder of that name
-    that is not ours is left alone. One run at a time has it.
-    """
-    name = os.fsencode(target.name)
-    folder = target.parent / f".{target.name if len(name) <= LONGEST_NAME - 7 else hashlib.sha256(name).hexdigest()}.parts"
-    plan = folder / "plan"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if folder.exists() and (not folder.is_dir() or folder.is_symlink() or (_holds(folder) and not plan.is_file())):
-        raise FileError(f"{folder} is in the way: it is no folder of segments of pellucid's; move it elsewhere")
-    folder.mkdir(exist_ok=True)
-    with saving.held(folder) as ours:
-        if not ours:
-            raise FileError(f"{target}: another run is writing this clip")
-        saving.sweep(folder)
-        kept = _plan_in(plan)
-        if plan.exists() and kept is None:
-            raise FileError(f"{folder} is in the way: it is no folder of segments of pellucid's; move it elsewhere")
-        if kept != key or not resume:
-            for path in folder.glob("*.segment"):
-                path.unlink()
-            with saving.replacing(plan, overwrite=True) as temporary:
-                temporary.write_text(json.dumps({"kind": PARTS, "key": key}), encoding="utf-8")
-        yield folder
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _holds(folder: Path) -> bool:
-    """Whether anything lies in the folder but a plan that a killed run was writing."""
-    return any(not saving.TEMPORARY.fullmatch(path.name) for path in folder.iterdir())
-
-
-def _plan_in(plan: Path) -> str | None:
-    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-        content = json.loads(regular.read(plan, LONGEST_PLAN))
-        return str(content["key"]) if content["kind"] == PARTS else None
-    return None
-
-
-def _named(folder: Path, number: int) -> Path:
-    return folder / f"{number:06}.segment"
 
 
 # -- the work ---------------------------------------------------------------------------------------------------------
