@@ -145,6 +145,24 @@ def test_snow_is_looked_for_in_whole_frames_alone(monkeypatch: pytest.MonkeyPatc
     assert (pieces != whole).mean() < 1e-4
 
 
+def test_flakes_close_to_the_camera_fall_as_small_ones_do_and_blotches_lie_anywhere() -> None:
+    rng = np.random.default_rng(7)
+    clean = np.repeat(moved(scene(240, 320), 0, 0, 240, 320)[..., None], 3, axis=2)
+    y, x = np.mgrid[:240, :320]
+
+    def discs(frame: Pixels, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.bool_]:
+        there = np.any([(y - row) ** 2 + (x - column) ** 2 <= 6**2 for row, column in zip(rows, columns, strict=True)], axis=0)
+        frame[there] = 1
+        return np.asarray(there)
+
+    row, column = rng.uniform(0, 240, 40), rng.uniform(0, 320, 40)
+    snow, worn = (np.stack([clean] * 3) for _ in range(2))
+    fell = [discs(frame, row + 14 * time, column - 4 * time) for frame, time in zip(snow, (0, -1, 1), strict=True)]
+    struck = [discs(frame, rng.uniform(0, 240, 40), rng.uniform(0, 320, 40)) for frame in worn]
+    assert (mending.falling(*snow, fell[0]) & fell[0]).sum() > 0.7 * fell[0].sum()
+    assert (mending.falling(*worn, struck[0]) & struck[0]).sum() < 0.05 * struck[0].sum()
+
+
 def test_a_broken_scratch_that_a_camera_passes_does_not_fall() -> None:
     rng = np.random.default_rng(6)
     clean = np.repeat(moved(scene(240, 320), 0, 0, 240, 320)[..., None], 3, axis=2)

@@ -54,6 +54,32 @@ def test_a_wire_that_passes_is_left(steps: tuple[int, int], pace: float, value: 
     assert (passing.passing(frame, came, hole, steps) & hole).sum() > 0.97 * hole.sum()
 
 
+@pytest.mark.parametrize(("last", "next_one", "wide"), [(4.0, 5.2, 1.5), (-6.0, -8.0, 1.5), (1.0, 2.0, 2.5), (-1.5, -1.5, 2.5)])
+def test_a_post_that_passes_a_hand_held_camera_is_left(last: float, next_one: float, wide: float) -> None:
+    """It does not go evenly, and its place is not known to a part of a pixel where it is wide."""
+    places = [97.3, 131.0, 160.6]
+    frame, hole = with_lines(ground(), places, wide=wide, value=0.95)
+    before, after = (
+        with_lines(ground(2.0 * at), [place + way for place in places], wide=wide, value=0.95)[0]
+        for at, way in ((-1, -last), (1, next_one))
+    )
+    assert (passing.passing(frame, (before, after), hole) & hole).sum() > 0.97 * hole.sum()
+
+
+@pytest.mark.parametrize("pace", [0.0, 6.5])
+def test_a_line_that_shows_in_places_passes_where_nothing_wanders(pace: float) -> None:
+    """Half of it shows in each frame: a post that goes by some pixels is left, a scratch that stays is not."""
+    rng = np.random.default_rng(1)
+    frames, holes = [], []
+    for at in (0, -1, 1):
+        frame, hole = with_lines(ground(), [120.0 + pace * at], value=0.0)
+        shown = np.repeat(rng.random(HEIGHT // 10) < 0.5, 10)[:, None]
+        frames.append(np.where(shown[..., None], frame, ground()))
+        holes.append(hole & shown)
+    gone = passing.passing(frames[0], (frames[1], frames[2]), holes[0])
+    assert (gone & holes[0]).sum() > 0.97 * holes[0].sum() if pace else not gone.any()
+
+
 @pytest.mark.parametrize("pan", [0.0, 1.0, 4.0])
 @pytest.mark.parametrize("places", [[110.2], [60.0, 70.0, 80.0, 90.0, 100.0, 110.0]])
 def test_scratches_stay_at_their_places_while_the_camera_pans(pan: float, places: list[float]) -> None:

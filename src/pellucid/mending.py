@@ -259,8 +259,8 @@ SAME = 0.5
 AROUND = 5
 """Pixels, down and right each, within which specks that go the same way must lie."""
 
-STREAK = 5
-"""Pixels above and below a speck where a scratch goes on."""
+STREAK, LARGEST = 5, 16
+"""Pixels above and below a speck where a scratch goes on, and the width of the largest flakes."""
 
 STILL, AS_HIGH = 3, 0.25
 """Pixels, down and right each, within which dirt in the gate or on the glass lies from frame to frame, and the share of its
@@ -302,7 +302,11 @@ def falling(
             falls = _fall(rows, columns, np.float32(SAME) * sign * own[rows, columns], near, steps)
             here = np.zeros_like(hole)
             here[rows[falls], columns[falls]] = True
-            fell |= grown(here, SMALL // 2) & hole
+            here = grown(here, SMALL // 2) & hole
+            for _ in range(LARGEST // 4):
+                # Larger flakes, as far as they are found.
+                here = grown(here, 2) & hole
+            fell |= here
     return fell
 
 
@@ -359,8 +363,12 @@ def _specks(plane: Pixels) -> tuple[Places, Places]:
     padded = np.pad(plane, max(half, STREAK))
     down, right = rows[:, None] + max(half, STREAK), columns[:, None] + max(half, STREAK)
     own = plane[rows, columns]
-    goes_on = [padded[down + way, right + np.arange(-1, 2)].max(axis=1) >= np.float32(SAME) * own for way in (-STREAK, STREAK)]
-    rows, columns, down, right, own = (each[~(goes_on[0] | goes_on[1])] for each in (rows, columns, down, right, own))
+    least, beside = np.float32(SAME) * own, np.arange(-1, 2)
+    goes_on = [padded[down + way, right + beside].max(axis=1) >= least for way in (-STREAK, STREAK)]
+    is_wide = [padded[down + beside, right + way].max(axis=1) >= least for way in (-STREAK, STREAK)]
+    # A flake before the camera is as wide as it is high.
+    kept = ~(goes_on[0] | goes_on[1]) | is_wide[0] | is_wide[1]
+    rows, columns, down, right, own = (each[kept] for each in (rows, columns, down, right, own))
     y, x = (each.ravel() - half for each in np.indices((SMALL, SMALL)))
     near = padded[down + y, right + x]
     # The first of those alike in a speck.

@@ -45,14 +45,24 @@ NEAR, FAST = 3.0, 40
 STEADY, WHOLE_LINE = 0.2, 0.35
 """Pixels by which a line's step from the last frame may differ from that to the next one: of the whole line, and of a place."""
 
+BOTH, QUICK, UNEVEN = 0.9, 1.4, 0.35
+"""Pixels that a line must go both times, and on average, for its steps to differ by more, and the share of its pace by which they
+may then differ, as a hand holds a camera: a scratch wanders by half a pixel a frame (standard deviation), and hardly ever twice so
+far in one direction."""
+
 ROUGHLY = 0.8
 """The same of the places of level lines, which nobody can take for scratches."""
 
 SLOWEST = 0.6
 """Pixels a frame that a line must go to pass: a scratch that wanders does so less often, and hardly ever twice alike."""
 
-MOST_OF_IT, SOME = 0.5, 0.25
-"""The share of a line's places that go alike, and where `TOGETHER` places of surer lines go the same way."""
+MOST_OF_IT, MOST_OF_LEVEL, SOME = 0.5, 0.3, 0.25
+"""The share of a line's places that go alike, of an upright and of a level one, which is no scratch, and where `TOGETHER` places
+of surer lines go the same way."""
+
+ENOUGH = 8
+"""Places of an upright line that must go alike where they are less than most of it: farther from frame to frame than `NEAR`, where
+nothing wanders."""
 
 TOGETHER, SAME_WAY = 30, 0.3
 """Places of other lines, and pixels a frame by which their way may differ."""
@@ -124,7 +134,7 @@ def _gone(planes: Sequence[Pixels], hole: Mask, steps: tuple[int, int], tall: in
             found += [(line, _way(line, own, others, steps, moving)) for line in lines]
     if upright:
         found = [(line, way) for line, way in found if abs(way.pace) >= SLOWEST]
-    sure = [way.share >= MOST_OF_IT and abs(way.apart) < (STEADY if upright else WHOLE_LINE) for _, way in found]
+    sure = [_surely(line, way, upright=upright) for line, way in found]
     paces = np.array([way.pace for (line, way), clearly in zip(found, sure, strict=True) if clearly for _ in line.bands])
     gone = np.zeros_like(hole)
     for (line, way), clearly in zip(found, sure, strict=True):
@@ -235,14 +245,31 @@ def _way(line: _Line, own: _Peaks, others: Sequence[_Peaks], steps: tuple[int, i
         return _Way(0.0, np.inf, 0.0)
     pace = float(np.median(paces[told]))
     within = ROUGHLY if moving is None else WHOLE_LINE
-    alike = (np.abs(paces - pace) < within) & (np.abs(apart) < within)
-    return _Way(pace, float(np.median(apart[told])), float(alike.mean()))
+    away = float(np.median(apart[told]))
+    alike = (np.abs(paces - pace) < within) & (np.abs(apart - np.clip(away, -_uneven(pace), _uneven(pace))) < within)
+    return _Way(pace, away, float(alike.mean()))
 
 
-def _nearest(line: _Line, other: _Peaks, least: Pixels, to: Pixels, within: float) -> Pixels:
+def _surely(line: _Line, way: _Way, *, upright: bool) -> bool:
+    """Whether a line passes, whatever others do: most of it, or enough of one that goes where no scratch does."""
+    if abs(way.apart) >= _uneven(way.pace, STEADY if upright else WHOLE_LINE):
+        return False
+    if not upright:
+        return way.share >= MOST_OF_LEVEL
+    return way.share >= (SOME if abs(way.pace) >= NEAR and way.share * len(line.bands) >= ENOUGH else MOST_OF_IT)
+
+
+def _uneven(pace: float, least: float = 0.0) -> float:
+    """By how many pixels the steps of a line that goes on by ``pace`` may differ."""
+    if abs(pace) < QUICK:
+        return least
+    return max(least, min(2 * (abs(pace) - BOTH), SLOWEST + UNEVEN * abs(pace)))
+
+
+def _nearest(line: _Line, other: _Peaks, least: Pixels, to: Pixels, within: float | Pixels) -> Pixels:
     """How far the peak of another frame that is as clear as ``least``, and nearest to the places ``to``, lies from the line's
     places; not a number where none is near."""
-    reach = int(np.ceil(within)) + 1
+    reach = int(np.ceil(np.max(within))) + 1
     columns = np.rint(to).astype(np.intp)[:, None] + np.arange(-reach, reach + 1)
     within_it = (columns >= 0) & (columns < other.clear.shape[1])
     columns = np.clip(columns, 0, other.clear.shape[1] - 1)
@@ -270,9 +297,10 @@ def _fast(line: _Line, moving: Sequence[_Peaks], least: Pixels, steps: tuple[int
     tried = _Line(np.tile(line.bands, many), np.tile(line.columns, many), np.tile(line.places, many))
     clear: Pixels = np.tile(least, many)
     paces: Pixels = np.repeat(tries, len(least))
+    within = np.maximum(1, np.abs(paces) * np.float32(UNEVEN / 2))
     both = np.stack(
         [
-            (_nearest(tried, other, clear, tried.places + np.float32(step) * paces, abs(step)) / step).reshape(many, -1)
+            (_nearest(tried, other, clear, tried.places + np.float32(step) * paces, abs(step) * within) / step).reshape(many, -1)
             for other, step in zip(moving, steps, strict=True)
         ]
     )
