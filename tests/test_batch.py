@@ -427,6 +427,36 @@ def test_the_answers_of_camera_raw_are_tiffs(tmp_path: Path) -> None:
     assert plan.plan([source.parent], tmp_path / "out", ending=".png").pairs[0][1] == tmp_path / "out" / "a.png"
 
 
+def test_a_folder_that_nobody_may_write_to_is_found_before_the_work(
+    tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path / "in" / "a.png")
+    model = restorer.load(gray_model)
+    shut = tmp_path / "shut"
+    shut.mkdir()
+    asked = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode, **how: Path(path) != shut and asked(path, mode, **how))
+    monkeypatch.setattr(type(model), "details", lambda *_, **__: pytest.fail("the work was done for nothing"))
+    for out in (shut / "a.png", shut / "new" / "a.png"):
+        (outcome,) = batch.restore_files(plan.plan([tmp_path / "in" / "a.png"], out), model, TOLD)
+        assert outcome.error == f"{out}: nothing can be written to the folder {shut}"
+    assert list(shut.iterdir()) == []
+
+
+def test_an_output_that_the_system_refuses_is_said_to_be_unwritten(
+    tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path / "in" / "a.png")
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    model, out = restorer.load(gray_model), tmp_path / "new" / "a.png"
+    monkeypatch.setattr(Path, "mkdir", refused)
+    (outcome,) = batch.restore_files(plan.plan([tmp_path / "in" / "a.png"], out), model, TOLD)
+    assert outcome.error == f"{out}: cannot be written: Permission denied"
+
+
 def test_an_answer_noted_but_never_named_is_made_again(tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path / "in" / "a.png")
     model = restorer.load(gray_model)

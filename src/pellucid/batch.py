@@ -355,6 +355,7 @@ def _read(
             # Before the work, not after it.
             other = ", but was not made from this picture with these settings" if resume else ""
             raise FileError(f"{target} exists{other}; --force overwrites it")
+        saving.check_rights(target)
         return False
 
     try:
@@ -597,7 +598,7 @@ def _failed(source: Path, target: Path, error: Exception, at: Path) -> Outcome:
     elif isinstance(error, MemoryError):
         message = f"{at}: not enough memory"
     else:
-        message = f"{at}: {getattr(error, 'strerror', None) or error}"
+        message = f"{at}: cannot be {'read' if at == source else 'written'}: {getattr(error, 'strerror', None) or error}"
     if isinstance(error, FileError | EngineError) and not isinstance(error, SizeError) and memory.short():
         message += " (there is no memory left, which may be why)"
     full = isinstance(error, DiskFull) or (isinstance(error, OSError) and saving.is_full(error))

@@ -29,6 +29,7 @@ __all__ = [
     "append_line",
     "check_folder",
     "check_name",
+    "check_rights",
     "exists",
     "failure",
     "files_below",
@@ -72,6 +73,14 @@ def check_folder(path: Path) -> None:
         raise FileError(f"{path}: there is no folder {path.parent}")
     if not os.access(path.parent, os.W_OK):
         raise FileError(f"{path}: nothing can be written to the folder {path.parent}")
+
+
+def check_rights(path: Path) -> None:
+    """Raises `FileError` where nobody may write to the folder of ``path``, or to the one in which that is to be made: before the
+    work, which would be lost."""
+    folder = next((each for each in path.parents if os.path.lexists(each)), None)
+    if folder is not None and folder.is_dir() and not os.access(folder, os.W_OK):
+        raise FileError(f"{path}: nothing can be written to the folder {folder}")
 
 
 def exists(path: Path) -> bool:
