@@ -174,6 +174,7 @@ def test_keys_of_upscale(picture: Path, tmp_path: Path, capsys: pytest.CaptureFi
 def test_keys_of_inspect(picture: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = line_of(capsys, "inspect", picture, "--json")
     assert found.pop("input") == str(picture)
+    assert found.pop("error") is None
     assert types_of(found, DIAGNOSIS | READ) == DIAGNOSIS | READ
 
 
