@@ -331,7 +331,7 @@ class Measuring:
         """The stills: CBSD68, and photographs that no recipe learns from."""
         from pellucid import files
 
-        paths = [*sorted((self.options.data / "cbsd68").glob("*.*"))[:: self.options.every]]
+        paths = [*sorted((self.options.data / "cbsd68").glob("*.*"))[self.options.first :: self.options.every]]
         paths += [self.options.data / photo for photo, _ in film_scenes.SCENES]
         return [(path.stem, np.asarray(files.read(path).pixels, np.float32)) for path in paths]
 
@@ -348,7 +348,7 @@ class Measuring:
             gathered: dict[str, list[tuple[float, float]]] = {}
             counts = np.zeros(3)
             for number, (_, clean) in enumerate(self.photographs()):
-                truth = wear.wear(clean[None], defect, np.random.default_rng(number))
+                truth = wear.wear(clean[None], defect, np.random.default_rng(number + 1000 * self.options.seed))
                 worn, mask = truth.frames[0], truth.damage[0]
                 if not mask.any():
                     continue
@@ -464,6 +464,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--frames", type=int, default=64)
     parser.add_argument("--still", action="store_true", help="the camera stands still, and nothing moves")
     parser.add_argument("--every", type=int, default=4, help="each so many of CBSD68's photographs")
+    parser.add_argument("--first", type=int, default=0, help="the number of the first of them")
+    parser.add_argument("--seed", type=int, default=0, help="another one wears the stills otherwise")
     parser.add_argument("--cases", nargs="+", help="defects in the place of ALONE")
     parser.add_argument("--no-baselines", dest="baselines", action="store_false")
     parser.add_argument("--json", type=Path, help="writes all rows there, too")

@@ -30,14 +30,16 @@ def drawn(seed: int) -> tuple[Pixels, Pixels, Pixels]:
 def test_a_place_is_judged_by_no_more_than_pieces_overlap() -> None:
     frame, first, turned = drawn(1)
     where = np.zeros(first.shape, bool)
-    where[140:160, 192:212] = True
+    # Pieces begin at multiples of 8: blocks and cells lie alike in both.
+    where[144:160, 192:208] = True
     whole = damage.features(frame, maps_of(frame), first, turned, where)
-    assert whole.shape == (400, len(damage.load().mean))
-    part = np.s_[140 - film.HALO : 160 + film.HALO, 192 - film.HALO : 212 + film.HALO]
+    assert whole.shape == (256, len(damage.load().mean))
+    part = np.s_[144 - film.HALO : 160 + film.HALO, 192 - film.HALO : 208 + film.HALO]
     np.testing.assert_allclose(
         damage.features(frame[part], tuple(each[part] for each in maps_of(frame)), first[part], turned[part], where[part]),
         whole,
-        atol=2e-3,
+        # The rough filling of a hole of 18 by 18 pixels goes by pyramids that reach farther, and weigh next to nothing there.
+        atol=0.03,
     )
 
 
@@ -47,6 +49,59 @@ def test_a_second_answer_counts_only_where_it_was_asked_for() -> None:
     expected = damage.features(frame, maps_of(frame), first, turned, where)
     np.testing.assert_array_equal(damage.features(frame, maps_of(frame), first, np.where(where, turned, 0.7), where), expected)
     assert damage.judged(frame, maps_of(frame), first, turned, np.zeros_like(where)).shape == (0,)
+
+
+def test_what_a_larger_look_alone_glimpses_is_judged() -> None:
+    first, larger = np.zeros((2, 40, 60), np.float32)
+    larger[20, 30] = 0.3
+    first[5, 5] = 0.2
+    assert np.argwhere(damage.glimpsed(first, larger)).tolist() == [[5, 5], [20, 30]]
+    assert np.argwhere(damage.glimpsed(first, None)).tolist() == [[5, 5]]
+
+
+def test_what_twice_the_size_does_not_show_is_a_thing_unless_it_is_a_line() -> None:
+    frame = np.full((120, 160, 3), 0.6, np.float32)
+    frame[30:50, 30:50] = 0.1
+    frame[80:82, 20:140] = 0.95
+    first = np.full((120, 160), 1e-3, np.float32)
+    first[30:50, 30:50] = first[80:82, 20:140] = 0.98
+    where = damage.glimpsed(first, first)
+    for seen, thing, line in ((1.0, True, True), (0.001, False, True)):
+        judged = np.zeros(first.shape, np.float32)
+        judged[where] = damage.judged(frame, maps_of(frame), first, first, where, np.float32(seen) * first)
+        assert bool(judged[30:50, 30:50].any()) == thing
+        assert bool(judged[80:82, 40:120].all()) == line
+
+
+@pytest.mark.parametrize("shape", [(40, 64), (480, 424), (1000, 72)])
+def test_parts_at_twice_the_size_cover_a_picture_and_see_around_themselves(shape: tuple[int, int]) -> None:
+    frame = np.random.default_rng(0).random((*shape, 3), dtype=np.float32)
+    sides = []
+
+    def red(planes: Pixels) -> Pixels:
+        sides.append(planes.shape[2:])
+        return planes[:, :1]
+
+    chance = film._at_twice(red, frame)
+    # Cubic interpolation keeps the mean of each pixel but for its neighbours' bends: all parts lie at their places.
+    whole = np.clip(images.enlarged(frame, 2), 0, 1)[..., 0].reshape(shape[0], 2, shape[1], 2).mean(axis=(1, 3))
+    np.testing.assert_allclose(chance, whole, atol=1e-5)
+    assert max(tall * wide for tall, wide in sides) <= film.TILE**2
+    assert len(set(sides)) == 1
+
+
+def test_dust_that_a_look_at_twice_the_size_shows_is_found(photograph: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
+    clean, model = photograph[:240, :320], pellucid.load("film")
+    recalls = []
+    for large in (film.LARGE, (1,)):
+        monkeypatch.setattr(film, "LARGE", large)
+        counts = np.zeros(2)
+        for seed in range(3):
+            worn = wear.wear(clean[None], "dust:3", np.random.default_rng(50 + seed))
+            hole = np.asarray(model.restore(np.rint(255 * worn.frames[0]).astype(np.uint8), show_damage=True)).squeeze() > 0
+            counts += (hole & worn.damage[0]).sum(), worn.damage[0].sum()
+        recalls.append(counts[0] / counts[1])
+    assert recalls[0] > recalls[1] + 0.05
 
 
 def test_a_line_of_chances_is_told_from_a_spot_of_them() -> None:
@@ -60,29 +115,11 @@ def test_a_line_of_chances_is_told_from_a_spot_of_them() -> None:
         given[60, 60] = 0.9
         # Where there is no second answer, damage is half as likely as the first one says.
         given = np.where(where, given, 2 * given).astype(np.float32)
-        along.append(np.exp(damage.features(frame, maps_of(frame), given, given, where)[0, -2:]))
+        along.append(np.exp(damage.features(frame, maps_of(frame), given, given, where)[0, damage.LIKELIEST : damage.USUAL + 1]))
     spot, across, down = along
     np.testing.assert_allclose(across, [0.9 + 1e-3, (0.9 + 8 * 0.01) / 9 + 1e-3], rtol=1e-4)
     np.testing.assert_allclose(down, across, rtol=1e-4)
     assert spot[0] < 0.4
-
-
-def test_doubtful_specks_are_likelier_beside_sure_ones() -> None:
-    rows, columns = np.ogrid[:256, :256]
-    frame = np.full((256, 256, 3), 0.4, np.float32)
-    first = np.full((256, 256), 0.02, np.float32)
-    places = [(128, 128), *((row, column) for row in (90, 128, 170) for column in (88, 131, 169) if (row, column) != (128, 131))]
-    chances = []
-    for count in (1, len(places)):
-        for index, (row, column) in enumerate(places[:count]):
-            near = np.square(rows - row) + np.square(columns - column) <= 4
-            frame[near] = 0.8
-            first[near] = 0.5 if index == 0 else 0.95
-        where = first >= damage.GUESS
-        judged = np.zeros(first.shape, np.float32)
-        judged[where] = damage.judged(frame, maps_of(frame), first, first, where)
-        chances.append(float(judged[126:131, 126:131].max()))
-    assert chances[1] > chances[0] + 0.1
 
 
 def test_more_of_the_cracks_and_the_dust_of_a_picture_is_found_and_mended(photograph: Pixels) -> None:
@@ -99,25 +136,32 @@ def test_more_of_the_cracks_and_the_dust_of_a_picture_is_found_and_mended(photog
         gains.append(10 * np.log10(before / after))
         # The filled pixels reach no farther than one pixel beyond what was found.
         assert not (mended != levels).any(axis=2)[~mending.grown(hole, 1)].any()
-    assert counts[0] / counts[1] > 0.85
-    assert counts[0] / counts[2] > 0.5
-    assert np.mean(gains) > 4.4
+    assert counts[0] / counts[1] > 0.8
+    assert counts[0] / counts[2] > 0.62
+    assert np.mean(gains) > 6
 
 
 def test_pictures_alone_are_judged_and_frames_of_a_clip_are_not(photograph: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr(damage, "judged", lambda *given: asked.append(1) or np.ones(int(given[-1].sum()), np.float32))
+    monkeypatch.setattr(
+        damage, "judged", lambda *given: asked.append(given[-1] is not None) or np.ones(int(given[4].sum()), np.float32)
+    )
     picture = images.from_array(np.rint(255 * photograph[:160, :160]).astype(np.uint8))
     model = pellucid.load("film")
     model.details(View((picture,) * 3, 1), show_damage=True)
     assert not asked
     model.details(View((picture,)), show_damage=True)
-    assert asked
+    assert asked == [True]
+    # A large picture is looked at in its own size, and in smaller ones.
+    monkeypatch.setattr(film, "LARGE", (160 * 160 - 1,))
+    asked.clear()
+    model.details(View((picture,)), show_damage=True)
+    assert asked == [False, False]
 
 
-def test_both_answers_need_a_network_that_finds(photograph: Pixels) -> None:
-    first, turned, maps = film.looks(pellucid.load("film").models, photograph[:61, :90])
-    assert first.shape == turned.shape == (61, 90)
+def test_answers_need_a_network_that_finds(photograph: Pixels) -> None:
+    first, turned, larger, maps = film.looks(pellucid.load("film").models, photograph[:61, :90])
+    assert first.shape == turned.shape == larger.shape == (61, 90)
     assert maps.shape == (3, 61, 90)
     with pytest.raises(OptionError, match="finds damage"):
         film.looks(pellucid.load("photo").models, photograph[:61, :90])

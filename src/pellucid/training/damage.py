@@ -17,7 +17,7 @@ from pellucid.training.calibration import Examples, train
 
 __all__ = ["examples", "scores", "trained"]
 
-SIDE = 512
+SIDE = 320
 """Side in pixels of the crops."""
 
 WORN = (
@@ -41,12 +41,18 @@ WORN = (
 )
 """Damage of the crops; a third of them has none."""
 
+LARGE = 0.4
+"""The share of the crops that are judged, too, as parts of a large picture, which is looked at once, in its own size alone."""
+
+PLACES = 3000
+"""Most places of a crop that count: one that is worn all over says no more than others."""
+
 SMALLER, COLOURLESS, GRAINY, LEVEL = 0.5, 0.2, 0.15, 8.0
 """Shares of the pictures that are made as small as a crop, of gray ones and of those with grain, and the most grain, in 8-bit
 levels."""
 
-Look = Callable[[Pixels], tuple[Pixels, Pixels, Pixels]]
-"""Both answers (h, w) of the network that finds damage to a picture (h, w, 3), and planes beside it
+Look = Callable[[Pixels], tuple[Pixels, Pixels, Pixels, Pixels]]
+"""The three answers (h, w) of the network that finds damage to a picture (h, w, 3), and planes beside it
 (`pellucid.tasks.film.looks`)."""
 
 
@@ -73,11 +79,14 @@ def examples(
             worn = wear.wear(crop[None], defects, rng)
             crop, mask = worn.frames[0], worn.damage[0]
         crop = np.rint(255 * np.clip(crop, 0, 1)).astype(np.float32) / np.float32(255)
-        first, turned, maps = look(crop)
-        where = first >= damage.GUESS
-        if where.any():
-            features.append(damage.features(crop, tuple(maps), first, turned, where))
-            targets.append(np.stack([mask[where], np.full(int(where.sum()), index)], axis=1))
+        first, turned, twice, maps = look(crop)
+        for larger in (twice, None) if rng.random() < LARGE else (twice,):
+            where = damage.glimpsed(first, larger)
+            if where.any():
+                inputs = damage.features(crop, tuple(maps), first, first if larger is None else turned, where, larger)
+                chosen = rng.permutation(len(inputs))[:PLACES]
+                features.append(inputs[chosen])
+                targets.append(np.stack([mask[where][chosen], np.full(len(chosen), index)], axis=1))
         if on_progress is not None:
             on_progress(index + 1, count)
     return Examples(np.concatenate(features), np.concatenate(targets).astype(np.float32))
@@ -97,7 +106,7 @@ def _crop(picture: NDArray[np.uint8], rng: np.random.Generator) -> Pixels:
 def trained(learnt: Examples, *, steps: int, seed: int = 0, members: int = 3) -> estimator.Weights:
     """The network: cross-entropy of whether each place is damaged."""
     chosen = Examples(learnt.features, learnt.targets[:, :1])
-    return train(chosen, steps=steps, seed=seed, members=members, loss=_surprise, jitter=0.05, hidden=32, batch=2048)
+    return train(chosen, steps=steps, seed=seed, members=members, loss=_surprise, jitter=0.05, hidden=48, batch=2048)
 
 
 def _surprise(answer: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
