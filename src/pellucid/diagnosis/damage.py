@@ -210,7 +210,7 @@ def _beside_things(
         like(motion.box(light, 3), motion.box(dark, 3)),
         own - usual,
         own - most,
-        _logarithm(beside, 0.002),
+        _logarithm(beside.astype(np.float32), 0.002),
         _logarithm(rough[where], 0.005),
     ]
 

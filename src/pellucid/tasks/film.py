@@ -293,8 +293,9 @@ def looks(models: Models, frame: Pixels) -> tuple[Pixels, Pixels, Pixels, Pixels
     given = _in_planes([frame, *finding_maps(frame, None)])
     first = find(given[None])[0, 0]
     turned = find(np.ascontiguousarray(given[:, ::-1, ::-1])[None])[0, 0, ::-1, ::-1]
-    answers = (each[:height, :width] for each in (first, turned, _at_twice(find, frame)))
-    return *answers, given[UPRIGHT : UPRIGHT + 3, :height, :width]
+    larger = _at_twice(find, frame)
+    part = slice(height), slice(width)
+    return first[part], turned[part], larger[part], given[UPRIGHT : UPRIGHT + 3, :height, :width]
 
 
 def _mended_at_once(models: Models, card: Card, settings: FilmSettings) -> base.Job:
@@ -503,7 +504,7 @@ def _at_twice(graph: Callable[[Pixels], Any], frame: Pixels) -> Pixels:
     The sides are multiples of 8.
     """
     chance = np.empty(frame.shape[:2], np.float32)
-    rows, columns = (_in_parts(side) for side in chance.shape)
+    rows, columns = _in_parts(frame.shape[0]), _in_parts(frame.shape[1])
     for top, high, first, tall in rows:
         for left, across, start, wide in columns:
             large = np.clip(images.enlarged(frame[first : first + tall, start : start + wide], 2), 0, 1)
