@@ -111,11 +111,11 @@ FAMILY = "film"
 RARE_IN_FLASH = 1e4
 """The same in a flash, which no other frame is like: what is burnt out in it looks like damage, and hardly anybody sees what is."""
 
-JUDGED, RARE_JUDGED = "film-find", 0.4
+JUDGED, RARE_JUDGED, RARE_IN_LARGE = "film-find", 2 / 3, 1.5
 """The network whose answers to pictures alone are judged once more, by `pellucid.diagnosis.damage`, which has learnt from no
-other's; and by how much the odds are less than that says: on crops of held-out photographs, precision and recall come nearest to
-each other by it, and 0.016 % of clean ones are taken for damage. It has looked at what is around a place: less sure damage does
-not count there."""
+other's; and by how much the odds are less than that says, in pictures that are looked at in twice their size, and in larger ones:
+with fewer, more is found, and what is wrongly filled costs more than what is mended brings. It has looked at what is around a
+place: less sure damage does not count there."""
 
 UPRIGHT = 10
 """The first of the planes for the network that finds that the other one is given, too: upright lines, and small things."""
@@ -491,7 +491,7 @@ def _chance(work: _Work, frame: Pixels, around: tuple[Pixels, Pixels] | None) ->
         if around is None:
             # What was glimpsed nowhere counts for nothing beside it.
             found[~glimpsed & work.judged] = 0
-            found[glimpsed] = judged / (judged + np.float32(RARE_JUDGED) * (1 - judged))
+            found[glimpsed] = judged / (judged + np.float32(RARE_JUDGED if work.twice else RARE_IN_LARGE) * (1 - judged))
         found = found if scale == 1 else np.repeat(np.repeat(found, scale, 0), scale, 1)
         chance = found if chance is None else np.maximum(chance, found)
     assert chance is not None
