@@ -489,7 +489,7 @@ def _chance(work: _Work, frame: Pixels, around: tuple[Pixels, Pixels] | None) ->
             found = (found + turned) / 2
         found = found / (found + np.float32(work.rare) * (1 - found))
         if around is None:
-            # What was glimpsed nowhere counts for nothing beside it.
+            # Places that nobody glimpsed count for nothing.
             found[~glimpsed & work.judged] = 0
             found[glimpsed] = judged / (judged + np.float32(RARE_JUDGED if work.twice else RARE_IN_LARGE) * (1 - judged))
         found = found if scale == 1 else np.repeat(np.repeat(found, scale, 0), scale, 1)
