@@ -425,6 +425,11 @@ def test_a_name_that_begins_with_a_dash_gets_a_hint(
         with pytest.raises(SystemExit):
             run("denoise", *given)
         assert "the file -night.png is named ./-night.png" in capsys.readouterr().err
+    # What is too long for a name is no file.
+    with pytest.raises(SystemExit) as ended:
+        run("denoise", "a.png", f"--nothing={'x' * 5000}")
+    assert ended.value.code == 2
+    assert "--help lists the arguments" in capsys.readouterr().err
 
 
 def test_compare_says_and_draws_the_difference(noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

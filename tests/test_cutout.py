@@ -448,7 +448,7 @@ def test_inks_become_colours(path: Path, tmp_path: Path) -> None:
 def test_python_has_the_function(path: Path) -> None:
     assert pellucid.cutout(PICTURE, model=path).shape == (120, 160, 4)
     assert pellucid.cutout(PICTURE, model=path, alpha_only=True).shape == (120, 160)
-    with pytest.raises(FileError, match="nowhere.png: there is no such file"):
+    with pytest.raises(FileError, match=r"nowhere\.png: there is no such file"):
         pellucid.cutout(PICTURE, model=path, background="nowhere.png")
 
 

@@ -15,6 +15,7 @@ import pytest
 import tifffile
 from PIL import Image as PillowImage
 
+import pellucid
 from pellucid import cli, files, images, metrics
 from pellucid.errors import FileError
 from pellucid.files import dng
@@ -105,6 +106,18 @@ def test_x_trans_comes_out_in_its_colours_and_that_is_said(tmp_path: Path, capsy
         assert ("6x6 pixels (X-Trans)" in capsys.readouterr().out) == bool(pattern)
     assert pictures[0].shape == pictures[1].shape
     assert metrics.METRICS["ciede2000"].function(*(each[8:-8, 8:-8] for each in pictures), data_range=1.0) < 0.5
+
+
+@pytest.mark.parametrize(("pattern", "height", "width"), [((), 512, 516), (X_TRANS, 512, 516), (X_TRANS, 768, 1032)])
+def test_what_a_sensor_recorded_is_never_called_a_jpeg(tmp_path: Path, pattern: tuple[str, ...], height: int, width: int) -> None:
+    path = written(tmp_path / "a.dng", taken(smooth(height, width), Layout(pattern=pattern)), profile=False)
+    by_libraw, plainly = files.read(path), files.pictured(files.read(path, mosaic=True))
+    for picture in (by_libraw, plainly):
+        found = pellucid.inspect(picture)
+        assert (found.kind, found.jpeg_quality) == ("clean", None)
+    # Saved as a JPEG, it is one.
+    files.write(tmp_path / "a.jpg", by_libraw)
+    assert not files.read(tmp_path / "a.jpg").shot
 
 
 def test_fujifilms_files_are_read_and_answered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -157,7 +157,7 @@ def test_every_kind_of_value(tmp_path: Path) -> None:
     assert Every(points=[np.array([1, 2])[::-1].tolist(), (np.int64(3), np.uint8(4))]).points == ((2, 1), (3, 4))  # type: ignore[arg-type]
     with pytest.raises(OptionError, match=r"^points must be a list, not '1,2'"):
         Every(points="1,2")  # type: ignore[arg-type]
-    with pytest.raises(FileError, match="none.png: there is no such file"):
+    with pytest.raises(FileError, match=r"none\.png: there is no such file"):
         read({"palette": [str(tmp_path / "none.png")]})
     with pytest.raises(OptionError, match="'number' is not a setting that takes a file"):
         read({}, {"number": file})

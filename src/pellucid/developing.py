@@ -64,7 +64,7 @@ def developed(image: Image) -> Image:
         rows = max(1, BAND // shape[1])
         for top in range(0, shape[0], rows):
             pixels[top : top + rows] = shown(image.pixels[top : top + rows], data)
-    return replace(image, pixels=pixels, dtype=np.dtype(np.uint16), black=0.0, white=None, flat=False, camera=None)
+    return replace(image, pixels=pixels, dtype=np.dtype(np.uint16), black=0.0, white=None, flat=False, camera=None, shot=True)
 
 
 def shown(pixels: NDArray[Any], data: CameraData) -> NDArray[np.uint16]:

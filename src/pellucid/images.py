@@ -108,7 +108,8 @@ class Image:
     was found in it.
 
     ``mosaic`` is there where the pixels (height, width, 1) are the samples of a camera's sensor, ``camera`` where they (height,
-    width, 3) are linear light in a camera's own colours: no picture before `pellucid.developing.developed` makes one.
+    width, 3) are linear light in a camera's own colours: no picture before `pellucid.developing.developed` makes one. ``shot`` says
+    that the colours were made of such samples: no JPEG came before them.
 
     >>> image = from_array(np.zeros((40, 60), np.uint8))
     >>> image.pixels.shape, image.dtype, image.flat
@@ -138,6 +139,7 @@ class Image:
     remarks: tuple[str, ...] = ()
     mosaic: CameraData | None = None
     camera: CameraData | None = None
+    shot: bool = False
 
     @property
     def grown(self) -> tuple[Fraction, Fraction]:

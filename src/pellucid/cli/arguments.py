@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from pellucid.errors import MissingExtra, OptionError
@@ -51,7 +51,8 @@ class Command(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Exits with one line: argparse would print all arguments above it."""
-        dashed = next((text for text in self._given if text[:1] == "-" and text.strip("-") and Path(text).is_file()), None)
+        # Not `Path.is_file`, which fails on an argument that is too long for a name.
+        dashed = next((text for text in self._given if text[:1] == "-" and text.strip("-") and os.path.isfile(text)), None)  # noqa: PTH113
         hint = f"the file {dashed} is named ./{dashed}" if dashed is not None else f"{self.prog} --help lists the arguments"
         self.exit(2, f"{self.prog}: error: {shown(message)}; {shown(hint)}\n")
 

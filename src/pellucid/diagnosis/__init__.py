@@ -112,7 +112,7 @@ def look(view: View) -> Diagnosis:
     """As `inspect`, of a picture wherever its pixels are; what is transparent is left out. The view keeps the answer."""
     if view.found is None:
         through = windows(*view.shape[:2])
-        found = inspect_parts(view.parts(through), view.opaque(through), view.shape[:2])
+        found = _inspected(view, view.parts(through), view.opaque(through), view.shape[:2])
         if found.squares is not None:
             found = _repeated(view)
         elif found.quantised is not None and found.quantised.squares is not None:
@@ -127,6 +127,15 @@ def look(view: View) -> Diagnosis:
         view.found = _coloured(view, replace(view.found, spots=own))
     answer: Diagnosis = view.found
     return answer
+
+
+def _inspected(view: View, parts: Sequence[Pixels], shown: Sequence[NDArray[np.bool_]] | None, size: tuple[int, ...]) -> Diagnosis:
+    """As `inspect_parts`, without the JPEG that a picture cannot have been which was made of a sensor's samples: where light is
+    smooth, the filters that fill in colours leave steps at even distances, as a JPEG's blocks do."""
+    found = inspect_parts(parts, shown, size)
+    if not view.picture.shot:
+        return found
+    return Diagnosis("clean", sure=found.sure) if found.kind == "jpeg" else replace(found, jpeg_quality=None, quantised=None)
 
 
 def _coloured(view: View, found: Diagnosis) -> Diagnosis:
@@ -188,7 +197,8 @@ def _enlarged(view: View, found: Diagnosis) -> Diagnosis:
     size = way.size(*view.shape[:2])
     small = way.parts(view, windows(*size))
     # Pixels that had one colour have one colour again.
-    seen = inspect_parts([np.clip(np.rint(part * np.float32(255)) / np.float32(255), 0, 1) for part in small], None, size)
+    rounded = [np.clip(np.rint(part * np.float32(255)) / np.float32(255), 0, 1) for part in small]
+    seen = _inspected(view, rounded, None, size)
     if seen.squares is not None:
         return found
     if seen.kind == "clean" and off < ROUNDED:

@@ -83,6 +83,7 @@ def from_raw(content: bytes, reading: Reading) -> Image:
                 _check_samples(raw, content, source)
                 return _mosaic(raw, source, sparing=reading.sparing)
             remarks = (f"{why}: LibRaw developed it before the noise was taken out",)
+        shot = raw.raw_type.name == "Flat"
         # The mosaic, LibRaw's four channels, the three of 16 bits, twice, and the output as floats.
         check_size(width, height, 1, len(content), itemsize=2, held=(2 + 8 + 6 + 6 + 12) * width * height)
         _check_samples(raw, content, source)
@@ -94,7 +95,7 @@ def from_raw(content: bytes, reading: Reading) -> Image:
             words = error.args[0] if error.args else b""
             reason = words.decode("ascii", "replace") if isinstance(words, bytes) else str(words)
             raise FileError(f"{why}, and LibRaw does not develop it ({reason})") from error
-    return replace(picture_of(values, reading, full=True), exif=_exif(content), remarks=remarks)
+    return replace(picture_of(values, reading, full=True), exif=_exif(content), remarks=remarks, shot=shot)
 
 
 @contextmanager
