@@ -27,6 +27,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import film_likes
 import film_scenes
 import numpy as np
 from numpy.typing import NDArray
@@ -322,8 +323,9 @@ class Measuring:
         assert self.finding is not None
         for number in self.options.scenes:
             clean = self.scene(number)
-            for name, drawn in {"clean": lambda frames: frames, **film_scenes.LIKES}.items():
-                damaged = self.finding(np.clip(drawn(clean), 0, 1), None) > 0
+            for name in self.options.kinds:
+                frames = clean if name == "clean" else film_likes.LIKES[name](clean, number)
+                damaged = self.finding(np.clip(frames, 0, 1), None) > 0
                 print(f"{name}, scene {number}")
                 self.keep(name, str(number), "touched", {"%": 100 * float(damaged.mean())})
 
@@ -449,6 +451,15 @@ class Measuring:
         print("  worst: " + ", ".join(f"{name} {100 * share:.3f} %" for share, name in worst))
 
 
+def kinds(text: str) -> list[str]:
+    """The names of kinds, with commas between."""
+    names = text.split(",")
+    for name in names:
+        if name not in ("clean", *film_likes.LIKES):
+            raise argparse.ArgumentTypeError(f"there is no kind {name!r}; there are clean, {', '.join(film_likes.LIKES)}")
+    return names
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints a table for each part."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -467,6 +478,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--first", type=int, default=0, help="the number of the first of them")
     parser.add_argument("--seed", type=int, default=0, help="another one wears the stills otherwise")
     parser.add_argument("--cases", nargs="+", help="defects in the place of ALONE")
+    parser.add_argument(
+        "--kinds",
+        type=kinds,
+        default=["clean", *film_likes.LIKES],
+        help="what ``likes`` draws, as `film_likes.LIKES` names it: a,b",
+    )
     parser.add_argument("--no-baselines", dest="baselines", action="store_false")
     parser.add_argument("--json", type=Path, help="writes all rows there, too")
     options = parser.parse_args(arguments)

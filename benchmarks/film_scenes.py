@@ -1,20 +1,16 @@
-"""The clips and stills that `benchmarks/film.py` measures on: photographs that move under a camera, with things that move in front,
-and what is like damage and is none.
+"""The clips and stills that `benchmarks/film.py` measures on: photographs that move under a camera, with things that move in front.
 
 Photographs and things are those that no recipe of the task `film` learns from: its ``hold_out`` and ``masks/measure``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PillowImage
-from PIL import ImageDraw, ImageFont
 
 from pellucid import files
 
@@ -80,142 +76,6 @@ def moving(data: Path, number: int, count: int, size: tuple[int, int] = SIZE) ->
         front = cv2.warpAffine(thing, place, (width, height), borderMode=cv2.BORDER_REPLICATE)
         frames.append(np.clip(frame + share * (front - frame), 0, 1))
     return np.stack(frames).astype(np.float32)
-
-
-# -- what is like damage and is none --------------------------------------------------------------------------------------
-
-
-def _drawn(frames: Pixels, draw: Callable[[ImageDraw.ImageDraw, int], None], value: float, share: float) -> Pixels:
-    """Each frame with what ``draw`` draws on its number, at twice the size."""
-    made = []
-    for at, frame in enumerate(frames):
-        height, width = frame.shape[:2]
-        canvas = PillowImage.new("L", (2 * width, 2 * height))
-        draw(ImageDraw.Draw(canvas), at)
-        alpha = np.asarray(canvas.reduce(2), np.float32)[..., None] * np.float32(share / 255)
-        made.append(frame + alpha * (np.float32(value) - frame))
-    return np.stack(made)
-
-
-def rain(frames: Pixels) -> Pixels:
-    """Drops fall by 30 to 50 pixels a frame, each on its own way: no drop is twice in one place."""
-    rng = np.random.default_rng(1)
-    height, width = (2 * side for side in frames.shape[1:3])
-    count = width * height // 4000
-    x, y, fast, long = (
-        rng.uniform(0, width, count),
-        rng.uniform(0, height, count),
-        rng.uniform(60, 100, count),
-        rng.uniform(30, 60, count),
-    )
-
-    def draw(on: ImageDraw.ImageDraw, at: int) -> None:
-        for left, top, step, length in zip(x, y, fast, long, strict=True):
-            here = (top + at * step) % (height + length) - length
-            on.line([(left + 0.1 * here, here), (left + 0.1 * (here + length), here + length)], fill=150, width=2)
-
-    return _drawn(frames, draw, 0.85, 0.5)
-
-
-def snow(frames: Pixels) -> Pixels:
-    """Flakes of 1 to 4 pixels that sink by 2 to 8 pixels a frame and sway."""
-    rng = np.random.default_rng(2)
-    height, width = (2 * side for side in frames.shape[1:3])
-    count = width * height // 2500
-    x, y, size = rng.uniform(0, width, count), rng.uniform(0, height, count), rng.uniform(1.5, 4.5, count)
-    turn = rng.uniform(0, 6.28, count)
-
-    def draw(on: ImageDraw.ImageDraw, at: int) -> None:
-        for left, top, radius, phase in zip(x, y, size, turn, strict=True):
-            here, across = (top + at * 3.5 * radius) % height, (left + 12 * np.sin(at / 6 + phase)) % width
-            on.ellipse([across - radius, here - radius, across + radius, here + radius], fill=230)
-
-    return _drawn(frames, draw, 0.97, 0.95)
-
-
-def wires(frames: Pixels) -> Pixels:
-    """Wires and poles of one pixel that stay in the picture, dark: half of them upright."""
-    rng = np.random.default_rng(3)
-    height, width = (2 * side for side in frames.shape[1:3])
-    upright = rng.uniform(0, width, 6)
-    level = rng.uniform(0, height * 0.7, 6)
-
-    def draw(on: ImageDraw.ImageDraw, at: int) -> None:
-        for place in upright:
-            on.line([(place + 2 * at, 0), (place + 2 * at, height)], fill=255, width=2)
-        for place in level:
-            on.line([(0, place), (width, place + 60)], fill=255, width=2)
-
-    return _drawn(frames, draw, 0.1, 0.8)
-
-
-def fence(frames: Pixels) -> Pixels:
-    """A fence of bright pickets two pixels wide, close to the camera."""
-    height, width = (2 * side for side in frames.shape[1:3])
-
-    def draw(on: ImageDraw.ImageDraw, at: int) -> None:
-        for place in range(-2 * at % 44, width, 44):
-            on.line([(place, height // 3), (place, height)], fill=255, width=4)
-        for place in (height // 2, height * 5 // 6):
-            on.line([(0, place), (width, place)], fill=255, width=6)
-
-    return _drawn(frames, draw, 0.9, 1.0)
-
-
-def stars(frames: Pixels) -> Pixels:
-    """A sky at night: the scene at a tenth of its light, and still points of one or two pixels."""
-    rng = np.random.default_rng(4)
-    height, width = (2 * side for side in frames.shape[1:3])
-    count = width * height // 3000
-    x, y, size = rng.uniform(0, width, count), rng.uniform(0, height, count), rng.uniform(0.6, 2.2, count)
-
-    def draw(on: ImageDraw.ImageDraw, at: int) -> None:
-        for left, top, radius in zip(x, y, size, strict=True):
-            on.ellipse([left - radius, top - radius, left + radius, top + radius], fill=255)
-
-    return _drawn(0.1 * frames + np.float32(0.02), draw, 0.95, 0.9)
-
-
-def text(frames: Pixels) -> Pixels:
-    """Titles and subtitles, each line for eight frames."""
-    height, width = (2 * side for side in frames.shape[1:3])
-    lines = (
-        "ill-lit still life",
-        "THE END / 1931",
-        "i l | I ! . : ,",
-        "It was a dark night.",
-        "Illinois, 12 July",
-        "||| Hill & Willis |||",
-    )
-
-    def draw(on: ImageDraw.ImageDraw, at: int) -> None:
-        font = ImageFont.load_default(size=44)
-        on.text((width // 8, height * 4 // 5), lines[at // 8 % len(lines)], fill=255, font=font)
-        on.text((width // 10, height // 8), lines[(at // 8 + 3) % len(lines)], fill=255, font=ImageFont.load_default(size=26))
-
-    return _drawn(frames, draw, 0.95, 1.0)
-
-
-def hair(frames: Pixels) -> Pixels:
-    """Locks of thin hair before the scene, which move with the head."""
-    rng = np.random.default_rng(5)
-    height, width = (2 * side for side in frames.shape[1:3])
-    locks = [
-        (rng.uniform(0.3, 0.6) * width, rng.uniform(-0.6, 0.6), rng.uniform(-0.002, 0.002), int(rng.integers(120, 256)))
-        for _ in range(90)
-    ]
-
-    def draw(on: ImageDraw.ImageDraw, at: int) -> None:
-        sway = 10 * np.sin(at / 7)
-        for start, slant, bend, fill in locks:
-            points = [(start + sway + slant * down + bend * down * down, float(down)) for down in range(0, height * 3 // 4, 12)]
-            on.line(points, fill=fill, width=2)
-
-    return _drawn(frames, draw, 0.12, 0.9)
-
-
-LIKES: dict[str, Callable[[Pixels], Pixels]] = {each.__name__: each for each in (rain, snow, wires, fence, stars, text, hair)}
-"""By name, what is drawn into the frames of a clean clip."""
 
 
 def flash(frames: Pixels) -> Pixels:
