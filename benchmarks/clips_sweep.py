@@ -1,0 +1,211 @@
+"""Short clips in which frames change at once: how many frames are worse over time than frame by frame.
+
+    python benchmarks/clips_sweep.py DATA/photos/*.webp --model photo-fast --clips 4
+    python benchmarks/clips_sweep.py DATA/photos/*.webp --kinds cut,flash --noise gaussian:50,gray:20
+
+Photographs at half size, under a camera that stands or pans, with what `KINDS` names: cuts, flashes, fades, things that pass,
+blinking lights, digits that change. ``gray:20`` is white noise on gray frames, ``h264:20`` white noise and H.264 after it (rate
+factor 18); other noise is that of `pellucid.degradations`. Pictures that are too small are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+
+import film_likes
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from pellucid import degradations, files, footage, restorer
+from pellucid.files import encoders
+from pellucid.screening import noisy_frames
+
+Pixels = NDArray[np.float32]
+Kind = Callable[[Pixels, Pixels, np.random.Generator], Pixels]
+
+COUNT, HEIGHT, WIDTH = 6, 160, 208
+PAN = 3
+"""Most pixels that a camera goes in a frame."""
+
+BELOW = 0.1
+"""By so many dB a frame may be worse than by itself."""
+
+NOISES = "gaussian:20", "gaussian:50", "gray:20", "gray:50"
+
+
+def large(path: Path) -> bool:
+    """Whether a picture has room for the camera's way at half its size."""
+    with PillowImage.open(path) as picture:
+        width, height = picture.size
+    return min(height // 2 - HEIGHT, width // 2 - WIDTH) > 2 * PAN * COUNT
+
+
+def panned(path: Path, step: NDArray[np.int_], rng: np.random.Generator) -> Pixels:
+    """Frames (n, h, w, 3) of a part of a picture at half size."""
+    pixels = np.asarray(files.read(path).pixels[..., :3], np.float32)
+    height, width = (side // 2 for side in pixels.shape[:2])
+    half = pixels[: 2 * height, : 2 * width].reshape(height, 2, width, 2, 3).mean(axis=(1, 3))
+    margin = PAN * COUNT
+    top, left = (int(rng.integers(margin, side - own - margin)) for side, own in zip(half.shape, (HEIGHT, WIDTH), strict=False))
+    places = np.array([top, left]) + np.arange(COUNT)[:, None] * step
+    return np.stack([half[y : y + HEIGHT, x : x + WIDTH] for y, x in places.tolist()])
+
+
+# -- kinds: of the frames of two photographs, one clip ----------------------------------------------------------------------
+
+
+def cut(one: Pixels, other: Pixels, rng: np.random.Generator) -> Pixels:
+    """A cut to another photograph."""
+    at = int(rng.integers(2, COUNT - 1))
+    return np.concatenate([one[:at], other[at:]])
+
+
+def mirrored(one: Pixels, other: Pixels, rng: np.random.Generator) -> Pixels:
+    """A cut to the mirrored photograph, which is as light and has the same colours."""
+    return cut(one, one[:, :, ::-1], rng)
+
+
+def moment(one: Pixels, other: Pixels, rng: np.random.Generator) -> Pixels:
+    """One frame of another photograph."""
+    at = int(rng.integers(1, COUNT - 1))
+    return np.concatenate([one[:at], other[at : at + 1], one[at + 1 :]])
+
+
+def flash(one: Pixels, other: Pixels, rng: np.random.Generator) -> Pixels:
+    """One frame that is lighter."""
+    one[int(rng.integers(1, COUNT - 1))] *= rng.uniform(1.05, 2.5)
+    return one
+
+
+def dim(one: Pixels, other: Pixels, rng: np.random.Generator) -> Pixels:
+    """One frame that is darker."""
+    one[int(rng.integers(1, COUNT - 1))] *= rng.uniform(0.1, 0.9)
+    return one
+
+
+def spot(one: Pixels, other: Pixels, rng: np.random.Generator) -> Pixels:
+    """One frame that is lighter in a part of it."""
+    rows, columns = np.ogrid[:HEIGHT, :WIDTH]
+    away = (rows - rng.uniform(0, HEIGHT)) ** 2 + (columns - rng.uniform(0, WIDTH)) ** 2
+    light = rng.uniform(0.05, 0.6) * np.exp(-away / rng.uniform(20, 80) ** 2)
+    one[int(rng.integers(1, COUNT - 1))] += light[..., None].astype(np.float32)
+    return one
+
+
+def flicker(one: Pixels, other: Pixels, rng: np.random.Generator) -> Pixels:
+    """Light that changes by 6 % from frame to frame."""
+    return one * (1 + rng.normal(0, 0.06, (COUNT, 1, 1, 1))).astype(np.float32)
+
+
+def fade(one: Pixels, other: Pixels, rng: np.random.Generator) -> Pixels:
+    """One photograph that fades into another."""
+    share = np.linspace(0, 1, COUNT, dtype=np.float32)[:, None, None, None]
+    return (1 - share) * one + share * other
+
+
+def things(one: Pixels, other: Pixels, rng: np.random.Generator, size: int) -> Pixels:
+    """One to five things of ``size`` pixels that go by 15 to 50 pixels a frame: parts of another photograph or of one colour."""
+    for _ in range(int(rng.integers(1, 6))):
+        high, wide = np.maximum(2, size * rng.uniform(0.5, 1.5, 2)).astype(int).tolist()
+        plain = np.broadcast_to(rng.uniform(0, 1, 3).astype(np.float32), (high, wide, 3))
+        thing = other[0, :high, :wide] if rng.random() < 0.5 else plain
+        if rng.random() < 0.3:
+            thing = one.mean(axis=(0, 1, 2)) * 0.75 + thing * 0.25
+        rows, columns = np.ogrid[-1 : 1 : complex(high), -1 : 1 : complex(wide)]
+        inside = np.broadcast_to(rows**2 + columns**2 <= rng.choice([1, 2]), (high, wide))
+        room = np.array([HEIGHT - high, WIDTH - wide])
+        start, speed, angle = rng.uniform(0, 1, 2) * room, rng.uniform(15, 50), rng.uniform(0, 2 * np.pi)
+        for at, frame in enumerate(one):
+            top, left = ((start + at * speed * np.array([np.sin(angle), np.cos(angle)])) % room).astype(int).tolist()
+            frame[top : top + high, left : left + wide][inside] = thing[inside]
+    return one
+
+
+def still(one: Pixels, other: Pixels, rng: np.random.Generator) -> Pixels:
+    """Nothing but the camera."""
+    return one
+
+
+KINDS: dict[str, Kind] = {kind.__name__: kind for kind in (still, cut, mirrored, moment, flash, dim, spot, flicker, fade)}
+KINDS |= {f"things-{size}": partial(things, size=size) for size in (6, 20, 50)}
+KINDS |= {
+    "blinking": lambda one, other, rng: film_likes.blinking(one, rng),
+    "digits": lambda one, other, rng: film_likes.timecode(one, rng),
+}
+
+
+# -- noise ----------------------------------------------------------------------------------------------------------------
+
+
+def through_h264(frames: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
+    """What a player shows of frames that x264 has written."""
+    av = encoders.library()
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "noisy.mp4")
+        with av.open(path, "w") as container:
+            stream = container.add_stream("libx264", rate=Fraction(25))
+            stream.height, stream.width, stream.pix_fmt, stream.options = HEIGHT, WIDTH, "yuv420p", {"crf": "18"}
+            for frame in frames:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+            container.mux(stream.encode(None))
+        with av.open(path) as container:
+            return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def given(clean: Pixels, noise: str, camera: int) -> tuple[list[NDArray[np.uint8]], list[Pixels]]:
+    """Frames with this noise, and those that they are held against."""
+    kind, _, level = noise.partition(":")
+    if kind == "gray":
+        clean = clean.mean(axis=3, keepdims=True)
+    noisy, truth = noisy_frames(list(clean), degradations.parse(f"gaussian:{level}" if kind in ("gray", "h264") else noise), camera)
+    return through_h264(noisy) if kind == "h264" else noisy, truth
+
+
+def psnr(frame: NDArray[np.uint8], truth: Pixels) -> float:
+    """In dB."""
+    error = frame.reshape(truth.shape) / np.float32(255) - truth
+    return float(-10 * np.log10(max(1e-10, float(np.square(error).mean()))))
+
+
+def main() -> None:
+    """Prints a line for each kind and noise, and one for each clip with a frame that is worse by more than `BELOW`."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("pictures", type=Path, nargs="+")
+    parser.add_argument("--model", default="photo-fast")
+    parser.add_argument("--kinds", type=lambda text: text.split(","), default=list(KINDS), help="names of `KINDS`: a,b")
+    parser.add_argument("--noise", type=lambda text: text.split(","), default=NOISES, help="a:level,b:level")
+    parser.add_argument("--clips", type=int, default=4, help="clips of each kind with each noise")
+    parser.add_argument("--seed", type=int, default=0, help="number of the first clip")
+    options = parser.parse_args()
+    model = restorer.load(options.model)
+    pictures = [path for path in options.pictures if large(path)]
+    for kind in options.kinds:
+        for noise in options.noise:
+            gained = []
+            for seed in range(options.seed, options.seed + options.clips):
+                rng = np.random.default_rng(seed)
+                paths = [pictures[number] for number in rng.choice(len(pictures), 2)]
+                step = rng.integers(-PAN, PAN + 1, 2) * int(rng.integers(2))
+                one, other = (panned(path, step, rng) for path in paths)
+                noisy, truth = given(np.clip(KINDS[kind](one, other, rng), 0, 1), noise, seed)
+                alone, over = (
+                    [psnr(made, clean) for made, clean in zip(frames, truth, strict=True)]
+                    for frames in (footage.each(iter(noisy), model, model.settings(), alone=alone) for alone in (True, False))
+                )
+                gained.append(np.subtract(over, alone))
+                if gained[-1].min() < -BELOW:
+                    each = " ".join(f"{gain:+.2f}" for gain in gained[-1])
+                    print(f"  {kind}, {noise}, clip {seed}: {each} (frame by frame {np.mean(alone):.1f} dB)", flush=True)
+            gains = np.array(gained)
+            below = f"{(gains < -BELOW).sum()} of {gains.size} frames below by more than {BELOW} dB"
+            print(f"{kind}, {noise}: {gains.mean():+.2f} dB, worst frame {gains.min():+.2f}, {below}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
