@@ -425,7 +425,7 @@ def test_a_name_that_begins_with_a_dash_gets_a_hint(
         with pytest.raises(SystemExit):
             run("denoise", *given)
         assert "the file -night.png is named ./-night.png" in capsys.readouterr().err
-    # What is too long for a name is no file.
+    # An argument that is too long for a name is no file.
     with pytest.raises(SystemExit) as ended:
         run("denoise", "a.png", f"--nothing={'x' * 5000}")
     assert ended.value.code == 2

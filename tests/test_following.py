@@ -209,6 +209,11 @@ def test_a_frame_that_stands_still_is_settled_without_a_change_of_the_next_one_t
     kept = after.copy()
     settled, there = following.settled(output, after, fused)
     np.testing.assert_array_equal(after, kept)
+    # Both stay in the range where values reach its ends and light fades.
+    ends = following.settled(np.clip(4 * output - 1.5, 0, 1), np.clip(3.6 * after - 1.4, 0, 1), fused)
+    for each in ends:
+        assert each.min() >= 0
+        assert each.max() <= 1
     assert rms(settled, clean) < 0.88 * rms(output, clean)
     assert rms(there, later) < 0.9 * rms(after, later)
     new = np.s_[62:78, 62:78]

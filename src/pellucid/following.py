@@ -268,14 +268,16 @@ def settled(pixels: Pixels, after: Pixels, fused: Fused) -> tuple[Pixels, Pixels
     # Light that fades is not followed.
     lighter = np.tensordot(np.concatenate(small, axis=1), trust / trust.sum())[:, None, None]
     # A picture does not leave its range, black to white or what it had.
-    least, most = min(0.0, float(planes.min())), max(1.0, float(planes.max()))
+    (least, most), within = ((min(0.0, float(each.min())), max(1.0, float(each.max()))) for each in (planes, there))
     for rows in _bands(planes):
         part = away[:, rows]
         part -= lighter
         part *= _spread(trust[rows.start // HALF : -(-rows.stop // HALF)], HALF, part.shape[1:])
         here = still[rows.start // BLOCK : -(-rows.stop // BLOCK)]
         if following is not None and here.any():
-            following[:, rows] -= part * _spread(np.where(here, np.float32(BACK), np.float32(0)), BLOCK, part.shape[1:])
+            next_part = following[:, rows]
+            next_part -= part * _spread(np.where(here, np.float32(BACK), np.float32(0)), BLOCK, part.shape[1:])
+            np.clip(next_part, *within, out=next_part)
         part += planes[:, rows]
         np.clip(part, least, most, out=part)
     return _picture(away), after if following is None else _picture(following)
