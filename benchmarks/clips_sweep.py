@@ -144,7 +144,7 @@ KINDS |= {
 
 
 def through_h264(frames: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
-    """What a player shows of frames that x264 has written."""
+    """The frames as a player shows them once x264 has written them."""
     av = encoders.library()
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "noisy.mp4")
