@@ -196,7 +196,7 @@ FILTERS: Mapping[str, _Filter] = {
         lambda level, frames: _by_program(f"hqdn3d={level:.3f}:{0.75 * level:.3f}:{1.5 * level:.3f}:{1.125 * level:.3f}", frames),
         (0.6, 1.0, 1.5, 2.5),
     ),
-    "opencv-nlmeans": _Filter(_by_opencv, (0.5, 0.75, 1.0, 1.4)),
+    "opencv-nlmeans": _Filter(_by_opencv, (0.4, 0.5, 0.75, 1.0)),
 }
 """Name -> the filter. Strengths stand around the best on clips that models learnt from."""
 
