@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from pellucid import diagnosis, following, footage, motion, moving, restorer
 from pellucid.diagnosis import Diagnosis
+from pellucid.files.clips import Frame
 from pellucid.images import Image
 from pellucid.maps import Curve
 from pellucid.restorer import Restorer
+from pellucid.stages import Known, Line, Moving
 from pellucid.tasks import DenoiseSettings, denoise
 from pellucid.tasks.settings import ClipSettings
 from pellucid.views import View
@@ -389,6 +391,27 @@ def test_a_clip_is_better_than_its_frames_and_resumes_to_the_same_bytes(
         footage.restore(clip, other, model, settings, told=stop)
     footage.restore(clip, other, model, settings, resume=True)
     assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_segment_begins_as_if_it_went_on(photograph: Any, model: Restorer) -> None:
+    """A frame that stands still gets what the one before it tells, in another segment, too."""
+    clean = np.ascontiguousarray(photograph[100:196, 120:280])
+    frames = [Image(np.clip(each, 0, 1)) for each in noisy([clean] * 10)]
+    line = Line(model, DenoiseSettings(sigma=SIGMA), alone=False)
+
+    def restored(first: int, after: int) -> Any:
+        coming = (
+            Moving(frames[number], (Frame(number, number, 1, []), frames[number], None))
+            for number in range(max(0, first - line.behind()), min(len(frames), after + line.ahead()))
+        )
+        made = line.over(coming, first, after, Known((0,), len(frames)))
+        return [rms(result.image.pixels, clean) for _, result in made]
+
+    whole = restored(0, 10)
+    assert len(whole) == 10
+    begun = restored(7, 9)
+    assert len(begun) == 2
+    np.testing.assert_allclose(begun, whole[7:9], rtol=0.01)
 
 
 def ten(planes: Any) -> Any:

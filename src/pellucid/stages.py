@@ -108,7 +108,7 @@ class Stage:
     @property
     def behind(self) -> int:
         """Frames before the first one that the stage must be given."""
-        return max(self.run_in, self.around)
+        return max(self.run_in + self.settles, self.around)
 
     @property
     def looks_ahead(self) -> bool:
@@ -145,7 +145,8 @@ class Stage:
         order, all of one scene: `behind` before the first one and `ahead` behind the last, as far as the scene has them."""
         self.begin()
         scene = known.scene(first)
-        last = min(after + self.settles, scene[1])
+        # An output tells of the one before it, and of the one behind it: those are made, too, and not given back.
+        begin, last = max(first - self.settles, scene[0]), min(after + self.settles, scene[1])
 
         def seen(window: Sequence[Moving], frame: Moving) -> View:
             at = next(place for place, each in enumerate(window) if each.number == frame.number)
@@ -160,14 +161,14 @@ class Stage:
             for frame in coming:
                 if frame.number >= last:
                     return
-                if frame.number >= first:
+                if frame.number >= begin:
                     later = coming.ahead(max(self._next, self.around))
                     if self.looks_ahead:
                         window = [frame, *(each for each in later if each.number < scene[1])]
                     else:
                         window = windows.window(frame, recent, later, self.around + 1, scene)
                     yield frame, seen(window, frame)
-                elif frame.number >= first - self.run_in and self._following is not None:
+                elif frame.number >= begin - self.run_in and self._following is not None:
                     self._notes = self._following.follow(seen([frame], frame), self.settings, self._notes).notes
                 recent.append(frame)
 
@@ -175,10 +176,11 @@ class Stage:
         for frame, made in self._each(views()):
             if held is not None:
                 result, made = self.settled(held[1], made)
-                yield held[0], result
+                if held[0].number >= first:
+                    yield held[0], result
             held = frame, made
             if not self.waits(made):
-                if frame.number < after:
+                if first <= frame.number < after:
                     yield frame, self.final(made)
                 held = None
 
