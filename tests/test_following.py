@@ -290,6 +290,29 @@ def test_noise_that_is_not_white_is_followed_too_and_a_flash_is_none_of_it(photo
     assert errors[4] < 1.02 * errors[0]
 
 
+def worse_over_time(frames: Sequence[Any], model: Restorer) -> float:
+    """By how many dB frames with noise as large as three by three pixels, cut off at black and white, are worse than alone."""
+    given = [np.rint(255 * np.clip(frame, 0, 1)).astype(np.uint8) for frame in blotched(frames)]
+    rows = []
+    for alone in (True, False):
+        made = footage.each(iter(given), model, DenoiseSettings(), alone=alone)
+        rows.append([rms(frame / np.float32(255), clean) for frame, clean in zip(made, frames, strict=True)])
+    return float(20 * np.log10(np.divide(rows[1], rows[0])).max())
+
+
+def test_one_scene_that_fades_into_another_is_no_noise_that_is_not_white(photograph: Any, model: Restorer) -> None:
+    one, other = photograph[:112, :160], photograph[112:0:-1, 160:0:-1]
+    assert worse_over_time([(1 - share) * one + share * other for share in np.linspace(0, 1, 6)], model) < 0.1
+
+
+def test_noise_that_is_not_white_and_is_cut_off_at_black_is_never_worse_over_time(model: Restorer) -> None:
+    """The mean of values that are cut off is lighter than the truth, however many frames it is taken over."""
+    down, right = np.mgrid[:112, :160]
+    dark = 0.1 * np.stack([right, 150 - right, 2 * down], axis=2) / 160
+    frames = [np.where(((down - 56) ** 2 + (right - 60 - 2 * at) ** 2 < 900)[..., None], 0.45, dark) for at in range(5)]
+    assert worse_over_time(frames, model) < 0.1
+
+
 def blotched(frames: Sequence[Any]) -> list[Pixels]:
     """The frames with noise that is as large as three by three pixels."""
     rng = np.random.default_rng(1)
