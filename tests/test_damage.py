@@ -73,6 +73,25 @@ def test_what_twice_the_size_does_not_show_is_a_thing_unless_it_is_a_line() -> N
         assert bool(judged[80:82, 40:120].all()) == line
 
 
+def test_lines_that_cross_are_left_out_where_they_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Sure:
+        def of(self, inputs: Pixels) -> Pixels:
+            return np.full((len(inputs), 1), 4, np.float32)
+
+    monkeypatch.setattr(damage, "load", Sure)
+    frame = np.full((120, 160, 3), 0.5, np.float32)
+    first = np.full((120, 160), 1e-3, np.float32)
+    rows, columns = np.mgrid[:120, :160]
+    for angle in np.pi * np.arange(1, 8, 2) / 8:
+        # Four lines, none of them upright, through one place.
+        line = np.abs((rows - 60) * np.cos(angle) - (columns - 80) * np.sin(angle)) <= 2
+        frame[line], first[line] = 0.95, 0.98
+    where = damage.glimpsed(first, first)
+    judged = np.zeros(first.shape, np.float32)
+    judged[where] = damage.judged(frame, maps_of(frame), first, first, where, np.float32(0.001) * first)
+    assert (judged[56:65, 77:84] > 0.5).all()
+
+
 @pytest.mark.parametrize("shape", [(40, 64), (480, 424), (1000, 72)])
 def test_parts_at_twice_the_size_cover_a_picture_and_see_around_themselves(shape: tuple[int, int]) -> None:
     frame = np.random.default_rng(0).random((*shape, 3), dtype=np.float32)

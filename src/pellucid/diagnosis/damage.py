@@ -31,6 +31,10 @@ UNSEEN, UNSEEN_WIDE = 0.003, 0.05
 asked of what is wide. In crops of held-out photographs that was so of nine tenths of what was wrongly found in clean ones, and of a
 hundredth of the dust and none of the cracks that were found. Lines do not show as well at twice the size: they are left out."""
 
+CROSSING, OF_LINES, LONG = 16, 0.5, 0.5
+"""Where lines cross, none stands out from the others: a place is left out, too, if so many pixels to each side of it this share of
+the chance is seen at twice the size or lies in lines, and if the likeliest long line through it has this mean chance."""
+
 WIDE, ACROSS, RIM = 0.6, 7, 9
 """The mean chance of so many pixels to each side from which they are of no line, a crease with its shade among these, and how far
 from there the rim of a thing reaches."""
@@ -39,8 +43,8 @@ UPRIGHT, IN_LINE = 0.2, 0.3
 """How much of an upright line a place must be of (`mending.upright`), or by how much more chance the likeliest line through it must
 have than the median of all, for it to be in a line."""
 
-LIKELIEST, USUAL = 18, 19
-"""The features of the chance along the likeliest line, and of the median."""
+LIKELIEST, USUAL, LIKELIEST_LONG = 18, 19, 50
+"""The features of the chance along the likeliest line, and of the median; that along the likeliest long line."""
 
 SURE = 0.6
 """The mean chance from which damage counts as seen, when it is counted around a place."""
@@ -80,7 +84,7 @@ def features(
     where: NDArray[np.bool_],
     larger: Pixels | None = None,
 ) -> NDArray[np.float32]:
-    """The network's input (n, 55) for the places ``where`` (h, w) of a frame (h, w, 3) in [0, 1].
+    """The network's input (n, 54) for the places ``where`` (h, w) of a frame (h, w, 3) in [0, 1].
 
     ``maps`` are `mending.upright` of its mean channel and both planes of `mending.small_things`. ``first`` and ``turned`` (h, w)
     are the chances in both answers; what ``turned`` says elsewhere does not count, and damage is half as likely there as ``first``
@@ -282,11 +286,15 @@ def judged(
     parts = [load().of(inputs[start : start + MOST])[:, 0] for start in range(0, len(inputs), MOST)]
     chance = np.asarray(1 / (1 + np.exp(-np.clip(np.concatenate(parts), -30, 30))), dtype=np.float32)
     if larger is not None:
+        likeliest, usual, long = np.exp(inputs[:, [LIKELIEST, USUAL, LIKELIEST_LONG]].T)
         wide = mending.grown(_mean(np.where(where, (first + turned) / 2, 0), ACROSS) >= WIDE, RIM)
         least = np.where(wide, np.float32(UNSEEN_WIDE), np.float32(UNSEEN))
-        in_line = (np.abs(maps[0]) >= UPRIGHT)[where]
-        in_line |= np.exp(inputs[:, LIKELIEST]) - np.exp(inputs[:, USUAL]) >= IN_LINE
-        chance[(mending.extreme(larger, np.maximum, 7) < least)[where] & ~in_line] = 0
+        in_line = (np.abs(maps[0]) >= UPRIGHT)[where] | (likeliest - usual >= IN_LINE)
+        unseen = (mending.extreme(larger, np.maximum, 7) < least)[where] & ~in_line
+        whole, left = (np.zeros(where.shape, np.float32) for _ in range(2))
+        whole[where], left[where] = chance, np.where(unseen, 0, chance)
+        crossing = (_mean(left, CROSSING) >= np.float32(OF_LINES) * _mean(whole, CROSSING))[where] & (long >= LONG)
+        chance[unseen & ~crossing] = 0
     return chance
 
 
