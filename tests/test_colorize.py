@@ -273,7 +273,7 @@ def test_what_hints_and_palettes_cannot_be_is_one_clear_line(
         assert run("colorize", tmp_path / "gray.png", "--palette", palette) == 1
         message = capsys.readouterr().err
         assert message.startswith(f"pellucid: palette must be colours with commas between or a file, not '{palette[:40]}")
-        assert message.endswith("(no such file or directory)\n")
+        assert message.endswith("(there is no such file)\n")
 
 
 @pytest.mark.parametrize(("near", "far"), [(30, 60), (75, 35), (20, 90)])

@@ -124,7 +124,7 @@ def test_a_part_is_as_it_is_in_the_whole(served: Any, pictures: dict[str, Path],
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("part=40,20,30,70", "part must be a box"),
+        ("part=40,20,30,70", "part must be X0,Y0,X1,Y1"),
         ("part=0,0,400,70", "not inside a picture of 128x96"),
         ("part=0,0,40,40&preview=true", "do not go together"),
         ("part=0,0,40,40&task=upscale", "has no parts to show"),
