@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pellucid import maps
 from pellucid.maps import Curve
 
-__all__ = ["Clipping"]
+__all__ = ["Clipping", "cut_at_zero"]
 
 NODES = 513
 """Intensities, evenly from black to white, at which everything is tabled; between them it is linear."""
@@ -114,6 +114,11 @@ class _Table:
     factors: NDArray[np.float32]
     offsets: NDArray[np.float32]
     moved: tuple[float, float]
+
+
+def cut_at_zero(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean of normal noise of deviation 1 on each of the ``values``, of any shape, when what is below 0 has become 0."""
+    return _normal(values, np.ones_like(values), low=True, high=False)[0]
 
 
 @lru_cache(maxsize=16)

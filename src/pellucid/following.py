@@ -9,7 +9,6 @@ itself, what the frames before it show, and the next frame, too: it sees what th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid.clipping import cut_at_zero
 from pellucid.images import Pixels
 from pellucid.maps import Places, between
 from pellucid.motion import BLOCK, Motion, Sizes, back, box, find, moved, shrunk, warped
@@ -488,9 +488,8 @@ def _cut_off(planes: Pixels, variance: Pixels) -> Pixels:
 def _moves() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The mean of a value with Gaussian noise of deviation 1 that is cut off at 0, and how far that is from the value."""
     values = np.linspace(-4, 8, 1201)
-    below = np.array([math.erfc(value / math.sqrt(2)) / 2 for value in values])
-    moves = np.exp(-np.square(values) / 2) / math.sqrt(2 * math.pi) - values * below
-    return values + moves, moves
+    means = cut_at_zero(values)
+    return means, means - values
 
 
 def _squares(plane: Pixels, window: _Window) -> Pixels:
