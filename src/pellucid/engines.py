@@ -400,7 +400,7 @@ def _content(path: Path) -> bytes:
     try:
         return regular.read(path, graphs.LARGEST)
     except OSError as error:
-        raise ModelError(f"{path}: the model cannot be read: {error.strerror or error}") from error
+        raise ModelError(f"{path}: {regular.unread(error)}") from error
 
 
 @lru_cache(maxsize=1)

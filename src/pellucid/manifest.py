@@ -50,7 +50,7 @@ class Manifest:
         try:
             regular.opened(self.path, links=False).close()
         except OSError as error:
-            raise FileError(f"{self.path}: cannot be read: {error.strerror}") from error
+            raise FileError(f"{self.path}: {regular.unread(error)}") from error
 
     def _read(self) -> dict[str, bytes]:
         """The note on each output, as `_mark`."""
@@ -123,7 +123,7 @@ def _entries(path: Path) -> Iterator[dict[str, Any]]:
                             yield entry
                 torn = not whole
     except OSError as error:
-        raise FileError(f"{path}: cannot be read: {error.strerror}") from error
+        raise FileError(f"{path}: {regular.unread(error)}") from error
 
 
 def _half(entry: Mapping[str, object]) -> bytes:
@@ -146,4 +146,4 @@ def digest_of(path: Path) -> str:
             return whole.hexdigest()
         return regular.digest(path)
     except OSError as error:
-        raise FileError(f"{path}: cannot be read: {error.strerror}") from error
+        raise FileError(f"{path}: {regular.unread(error)}") from error

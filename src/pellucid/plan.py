@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
-from pellucid import files, saving
+from pellucid import files, regular, saving
 from pellucid.errors import FileError, OptionError
 from pellucid.files import encoders
 from pellucid.same import identity
@@ -294,7 +294,7 @@ def listed(
         try:
             entries = sorted(folder.iterdir()) if ordered else _each(folder)
         except OSError as error:
-            yield folder, f"{folder}: cannot be read: {error.strerror}"
+            yield folder, f"{folder}: {regular.unread(error)}"
             return
         for entry in entries:
             inner = entry.relative_to(root)

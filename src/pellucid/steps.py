@@ -319,8 +319,10 @@ def presets(path: Path | None = None) -> dict[str, Preset]:
     except (FileNotFoundError, RuntimeError):
         # No such file, or neither HOME nor an entry for the user: no presets of one's own.
         return found
-    except (OSError, UnicodeDecodeError) as error:
-        raise OptionError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}") from error
+    except OSError as error:
+        raise OptionError(f"{path}: {regular.unread(error)}") from error
+    except UnicodeDecodeError as error:
+        raise OptionError(f"{path}: cannot be read: it is not UTF-8") from error
     return found | _presets(text, str(path), path.parent, own=True)
 
 

@@ -334,6 +334,14 @@ def run_command(*arguments: object) -> int:
     return cli.main([str(argument) for argument in arguments])
 
 
+def test_fabric_does_not_speak_for_itself(capfd: pytest.CaptureFixture[str]) -> None:
+    """In another process: Fabric's log writes to the standard error that it finds when it is imported."""
+    code = "from pellucid.training import loop; loop._fabric('cpu', 'bfloat16', unused=False)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    said = capfd.readouterr()
+    assert said.out + said.err == ""
+
+
 def test_train_writes_model_curve_samples_and_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "mine.onnx"
     assert run_command("train", tiny_recipe(tmp_path), "--steps", 20, "--out", out) == 0

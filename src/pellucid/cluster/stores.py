@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeVar
 
-from pellucid import files, manifest, plan, saving
+from pellucid import files, manifest, plan, regular, saving
 from pellucid.cluster import libraries
 from pellucid.errors import FileError, OptionError, PellucidError
 from pellucid.plan import Selection
@@ -170,7 +170,7 @@ class Folder(Store):
         try:
             return sorted(path.name for path in place.iterdir() if not path.name.startswith(".")) if place.is_dir() else []
         except OSError as error:
-            raise FileError(f"{place}: cannot be read: {error.strerror}") from error
+            raise FileError(f"{place}: {regular.unread(error)}") from error
 
     def size(self, inner: str) -> int | None:
         path = self.root / inner

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import math
 import os
 import signal
@@ -401,12 +402,19 @@ def _fabric(device: str, precision: str, *, unused: bool) -> Any:
     low = precision == "bfloat16" or (precision == "auto" and has_bfloat16(device))
     # torchrun says how many processes there are on this machine.
     count = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    fabric = Fabric(
-        accelerator=device,
-        devices=count,
-        strategy=("ddp_find_unused_parameters_true" if unused else "ddp") if count > 1 else "auto",
-        precision="bf16-mixed" if low else "32-true",
-    )
+    # Fabric names the precision in its own words, on standard error; the lines of a run are ours.
+    words = logging.getLogger("lightning_fabric.utilities.rank_zero")
+    before = words.level
+    words.setLevel(logging.WARNING)
+    try:
+        fabric = Fabric(
+            accelerator=device,
+            devices=count,
+            strategy=("ddp_find_unused_parameters_true" if unused else "ddp") if count > 1 else "auto",
+            precision="bf16-mixed" if low else "32-true",
+        )
+    finally:
+        words.setLevel(before)
     fabric.launch()
     if count > 1:
         # Threads that still listen to the other processes would end this one with an abort, and torchrun the others then.
