@@ -61,6 +61,25 @@ def test_the_last_examples_alone_are_kept() -> None:
     assert all(value >= 2 * (step // 2 - 1) - 2 for step, value in enumerate(drawn))
 
 
+def test_batches_of_smaller_patches_are_learnt_from_once() -> None:
+    """Pictures smaller than a patch make smaller ones, first or later."""
+
+    def made() -> Iterator[Batch]:
+        for number in range(10**6):
+            side = 2 if number % 3 == 0 else 4
+            planes = np.full((2, 1, side, side), number, dtype=np.float32)
+            yield Batch(planes, planes.copy(), planes.copy())
+
+    stream = echoed(made(), 5, (), CPU, kept=8)
+    drawn = [torch.as_tensor(next(stream).input) for _ in range(100)]
+    stream.close()  # type: ignore[attr-defined]  # a generator
+    small = [int(batch[0, 0, 0, 0]) for batch in drawn if batch.shape[2] == 2]
+    # The very first is the pool until a larger one comes; no other is drawn again.
+    assert len({number for number in small if number}) == len([number for number in small if number])
+    assert all(int(number) % 3 for batch in drawn if batch.shape[2] == 4 for number in batch[:, 0, 0, 0])
+    assert {batch.shape[2] for batch in drawn} == {2, 4}
+
+
 def test_an_error_in_making_a_batch_is_raised() -> None:
     def made() -> Iterator[Batch]:
         yield next(_made(4, []))

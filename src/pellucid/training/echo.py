@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 import torch
@@ -40,8 +40,9 @@ def echoed(
 ) -> Iterator[Batch]:
     """Batches of examples of ``made``, each learnt from ``times`` times on average; their planes are tensors on ``device``.
 
-    ``maps`` names the last planes of the input. All batches of ``made`` have one size, and no more than the planes in `NAMES`. The
-    last ``kept`` examples are drawn from.
+    ``maps`` names the last planes of the input. Batches of ``made`` are of one length, and have no more than the planes in `NAMES`.
+    The last ``kept`` examples are drawn from. Those of smaller patches than others had are learnt from once: they come of the few
+    pictures that are smaller than a patch.
     """
     first = next(made)
     if any(first.again) or first.neighbours is not None or first.probe is not None:
@@ -70,7 +71,7 @@ def echoed(
     thread = threading.Thread(target=fetch, name="echo", daemon=True)
     thread.start()
     places = max(1, kept // size)
-    pool = {name: _room(getattr(first, name), places, device) for name in NAMES if getattr(first, name) is not None}
+    pool = _rooms(first, places, device)
     still = [first.input.shape[1] - len(maps) + index for index, name in enumerate(maps) if name in COORDINATES]
     generator = torch.Generator(device)
     generator.manual_seed(seed)
@@ -79,10 +80,18 @@ def echoed(
     try:
         while True:
             while fresh is not None:
-                place = came % places
-                for name, room in pool.items():
-                    room[place * size : (place + 1) * size] = torch.from_numpy(getattr(fresh, name)).to(device, non_blocking=True)
-                came, left = came + 1, left + times
+                side, held = fresh.input.shape[2], pool["input"].shape[2]
+                if side < held:
+                    yield _once(fresh, pool, device)
+                else:
+                    if side > held:
+                        pool, came, left = _rooms(fresh, places, device), 0, 0
+                    place = came % places
+                    for name, room in pool.items():
+                        room[place * size : (place + 1) * size] = torch.from_numpy(getattr(fresh, name)).to(
+                            device, non_blocking=True
+                        )
+                    came, left = came + 1, left + times
                 fresh = _next(waiting, wait=False)
             left -= 1
             chosen = torch.randint(min(came, places) * size, (size,), generator=generator, device=device)
@@ -97,6 +106,16 @@ def echoed(
         over.set()
         thread.join()
         made.close()  # type: ignore[attr-defined]  # a generator
+
+
+def _rooms(batch: Batch, places: int, device: torch.device) -> dict[str, torch.Tensor]:
+    """Space for so many batches like this one."""
+    return {name: _room(getattr(batch, name), places, device) for name in NAMES if getattr(batch, name) is not None}
+
+
+def _once(batch: Batch, names: Iterable[str], device: torch.device) -> Batch:
+    """The batch on the device."""
+    return Batch(**cast(Any, {name: torch.from_numpy(getattr(batch, name)).to(device, non_blocking=True) for name in names}))
 
 
 def _room(planes: Any, places: int, device: torch.device) -> torch.Tensor:
