@@ -80,6 +80,22 @@ def test_small_images_are_learnt_from(tmp_path: Path) -> None:
     assert any(note.startswith("4 images (0.png and others): smaller than the patch") for note in pictures.notes)
 
 
+@pytest.mark.parametrize("name", ["photo", "upscale", "raw", "film-find", "film-fill"])
+def test_the_smallest_images_that_are_kept_make_examples(name: str, tmp_path: Path) -> None:
+    """Frames that move under a camera are smaller than the crop: of 32 pixels nothing would be left."""
+    recipe = recipes.find(name)
+    least = 32 + 2 * recipe.task.around
+    for index in range(5):
+        side = least - 1 if index == 4 else least
+        files.write(tmp_path / f"{index}.png", images.from_array(samples.photograph()[60 * index : 60 * index + side, 40:140]))
+    data = replace(recipe.data, held_out=0.3, scales=(1.0,))
+    pictures = load(tmp_path, data, around=recipe.task.around)
+    assert len(pictures.train) + len(pictures.valid) == 4
+    assert f"left out: 4.png: smaller than a patch of {least} pixels" in pictures.notes
+    small = replace(recipe, data=data, training=replace(recipe.training, batch=2))
+    assert min(make_batch(pictures, small, seed=0, step=0).input.shape) > 0
+
+
 def test_images_held_out_by_name_never_teach() -> None:
     assert is_held_out("172-buddiesofbudgie-BuddiesOfBudgie_oakland-zoo-otters.webp", PHOTO.data)
     # Collections are copied with hyphens or underscores in their names.

@@ -237,6 +237,11 @@ class Learning:
         return None
 
     @property
+    def around(self) -> int:
+        """The pixels on each side of a crop that its example has no more."""
+        return 0
+
+    @property
     def maps(self) -> tuple[str, ...]:
         """The planes that the network is given beside the image."""
         return ()

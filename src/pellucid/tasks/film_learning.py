@@ -105,6 +105,11 @@ class Learning(base.Learning):
         return None if self.part == "mend" else self.part
 
     @property
+    def around(self) -> int:
+        """The way that the camera moves."""
+        return 0 if self.part == "mend" else REACH
+
+    @property
     def maps(self) -> tuple[str, ...]:
         """Those of the part."""
         return MAPS[self.part]

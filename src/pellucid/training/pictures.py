@@ -105,13 +105,14 @@ def load(
     value_range: Range = "auto",
     look: bool = False,
     store: Store | None = None,
+    around: int = 0,
 ) -> Pictures:
     """The clean images that ``source`` holds, split into training and held-out ones; or the latter from ``valid``.
 
     ``source`` is a folder of pictures, a pack (see `packs.pack`), a folder of MNIST's IDX files, or None: the images that
     ``pellucid fetch`` has put into the user's cache; for digits, where there is nothing, those in the package. ``value_range`` says
     which values of files are black and white, as in `pellucid.files.read`; ``look`` asks for a look at them; decoded images are
-    kept in ``store``.
+    kept in ``store``. ``around``: the pixels on each side of a crop that an example has no more.
     Raises `TrainingError` when there are too few, `FileError` when ``source`` cannot be read or the store cannot be written.
     """
     if data.kind == "digits":
@@ -131,14 +132,14 @@ def load(
     named = _readable(opened[: len(sources)])
     if not named:
         raise TrainingError(f"{source}: it holds no image that can be read")
-    fitting, small = survey.usable(named, data.patch, str(source))
+    fitting, small = survey.usable(named, data.patch, str(source), around)
     notes += small
     if valid is None:
         learnt, held_out = split(fitting, data)
         if not held_out:
             raise TrainingError(f"{source}: one image is too few; validation needs a second one")
     else:
-        held_out, small = survey.usable(_readable(opened[len(sources) :]), data.patch, str(valid))
+        held_out, small = survey.usable(_readable(opened[len(sources) :]), data.patch, str(valid), around)
         learnt, notes = fitting, [*notes, *small]
     names = [picture.name for picture in learnt]
     train = [_in_channels(scaled, data.channels) for picture in learnt for scaled in _at_scales(picture, data)]

@@ -202,7 +202,7 @@ def _read(request: Request, recipe: Recipe, store: Store) -> Pictures:
     if request.noisy is not None:
         return load_noisy(request.noisy, recipe.data, recipe.task, valid=valid, value_range=values, store=store)
     look = request.images is not None and recipe.data.kind == "images"
-    return load(request.images, recipe.data, valid=valid, value_range=values, look=look, store=store)
+    return load(request.images, recipe.data, valid=valid, value_range=values, look=look, store=store, around=recipe.task.around)
 
 
 def train(ready: Ready, *, on_progress: Callable[[Progress], None] | None = None) -> Run:

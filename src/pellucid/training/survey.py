@@ -189,12 +189,13 @@ LEAST = 32
 """Side in pixels of the smallest patch: fewer pixels than that show a network little but their own edges."""
 
 
-def usable(pictures: Sequence[Decoded], patch: int, where: str) -> tuple[list[Decoded], list[str]]:
+def usable(pictures: Sequence[Decoded], patch: int, where: str, around: int = 0) -> tuple[list[Decoded], list[str]]:
     """The pictures that a patch fits into, which shrinks to `LEAST` for small ones; a line about these, and one for each other.
+    ``around``: the pixels on each side of a patch that an example has no more.
 
     Raises `TrainingError` where there is none, or where they disagree about the values of black and white.
     """
-    least = min(LEAST, patch)
+    least = min(LEAST + 2 * around, patch)
     fitting = [picture for picture in pictures if min(picture.levels.shape[:2]) >= least]
     if not fitting:
         largest = max((min(picture.levels.shape[:2]) for picture in pictures), default=0)
