@@ -3,22 +3,20 @@
     python benchmarks/clips_sweep.py DATA/photos/*.webp --model photo-fast --clips 4
     python benchmarks/clips_sweep.py DATA/photos/*.webp --kinds cut,flash --noise gaussian:50,gray:20
 
-Photographs at half size, under a camera that stands or pans, with what `KINDS` names: cuts, flashes, fades, things that pass,
-blinking lights, digits that change. ``gray:20`` is white noise on gray frames, ``h264:20`` white noise and H.264 after it (rate
-factor 18); other noise is that of `pellucid.degradations`. Pictures that are too small are left out.
+Photographs at half size, under a camera that stands or pans, with what `clips_kinds.KINDS` names: cuts, flashes, fades, things that
+pass, light that changes, other ways of the camera. ``gray:20`` is white noise on gray frames, ``h264:20`` white noise and H.264
+after it (rate factor 18); other noise is that of `pellucid.degradations`. Pictures that are too small are left out.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 
-import film_likes
 import numpy as np
+from clips_kinds import COUNT, HEIGHT, KINDS, WIDTH
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
@@ -27,9 +25,7 @@ from pellucid.files import encoders
 from pellucid.screening import noisy_frames
 
 Pixels = NDArray[np.float32]
-Kind = Callable[[Pixels, Pixels, np.random.Generator], Pixels]
 
-COUNT, HEIGHT, WIDTH = 6, 160, 208
 PAN = 3
 """Most pixels that a camera goes in a frame."""
 
@@ -55,89 +51,6 @@ def panned(path: Path, step: NDArray[np.int_], rng: np.random.Generator) -> Pixe
     top, left = (int(rng.integers(margin, side - own - margin)) for side, own in zip(half.shape, (HEIGHT, WIDTH), strict=False))
     places = np.array([top, left]) + np.arange(COUNT)[:, None] * step
     return np.stack([half[y : y + HEIGHT, x : x + WIDTH] for y, x in places.tolist()])
-
-
-# -- kinds: of the frames of two photographs, one clip ----------------------------------------------------------------------
-
-
-def cut(one: Pixels, other: Pixels, rng: np.random.Generator) -> Pixels:
-    """A cut to another photograph."""
-    at = int(rng.integers(2, COUNT - 1))
-    return np.concatenate([one[:at], other[at:]])
-
-
-def mirrored(one: Pixels, other: Pixels, rng: np.random.Generator) -> Pixels:
-    """A cut to the mirrored photograph, which is as light and has the same colours."""
-    return cut(one, one[:, :, ::-1], rng)
-
-
-def moment(one: Pixels, other: Pixels, rng: np.random.Generator) -> Pixels:
-    """One frame of another photograph."""
-    at = int(rng.integers(1, COUNT - 1))
-    return np.concatenate([one[:at], other[at : at + 1], one[at + 1 :]])
-
-
-def flash(one: Pixels, other: Pixels, rng: np.random.Generator) -> Pixels:
-    """One frame that is lighter."""
-    one[int(rng.integers(1, COUNT - 1))] *= rng.uniform(1.05, 2.5)
-    return one
-
-
-def dim(one: Pixels, other: Pixels, rng: np.random.Generator) -> Pixels:
-    """One frame that is darker."""
-    one[int(rng.integers(1, COUNT - 1))] *= rng.uniform(0.1, 0.9)
-    return one
-
-
-def spot(one: Pixels, other: Pixels, rng: np.random.Generator) -> Pixels:
-    """One frame that is lighter in a part of it."""
-    rows, columns = np.ogrid[:HEIGHT, :WIDTH]
-    away = (rows - rng.uniform(0, HEIGHT)) ** 2 + (columns - rng.uniform(0, WIDTH)) ** 2
-    light = rng.uniform(0.05, 0.6) * np.exp(-away / rng.uniform(20, 80) ** 2)
-    one[int(rng.integers(1, COUNT - 1))] += light[..., None].astype(np.float32)
-    return one
-
-
-def flicker(one: Pixels, other: Pixels, rng: np.random.Generator) -> Pixels:
-    """Light that changes by 6 % from frame to frame."""
-    return one * (1 + rng.normal(0, 0.06, (COUNT, 1, 1, 1))).astype(np.float32)
-
-
-def fade(one: Pixels, other: Pixels, rng: np.random.Generator) -> Pixels:
-    """One photograph that fades into another."""
-    share = np.linspace(0, 1, COUNT, dtype=np.float32)[:, None, None, None]
-    return (1 - share) * one + share * other
-
-
-def things(one: Pixels, other: Pixels, rng: np.random.Generator, size: int) -> Pixels:
-    """One to five things of ``size`` pixels that go by 15 to 50 pixels a frame: parts of another photograph or of one colour."""
-    for _ in range(int(rng.integers(1, 6))):
-        high, wide = np.maximum(2, size * rng.uniform(0.5, 1.5, 2)).astype(int).tolist()
-        plain = np.broadcast_to(rng.uniform(0, 1, 3).astype(np.float32), (high, wide, 3))
-        thing = other[0, :high, :wide] if rng.random() < 0.5 else plain
-        if rng.random() < 0.3:
-            thing = one.mean(axis=(0, 1, 2)) * 0.75 + thing * 0.25
-        rows, columns = np.ogrid[-1 : 1 : complex(high), -1 : 1 : complex(wide)]
-        inside = np.broadcast_to(rows**2 + columns**2 <= rng.choice([1, 2]), (high, wide))
-        room = np.array([HEIGHT - high, WIDTH - wide])
-        start, speed, angle = rng.uniform(0, 1, 2) * room, rng.uniform(15, 50), rng.uniform(0, 2 * np.pi)
-        for at, frame in enumerate(one):
-            top, left = ((start + at * speed * np.array([np.sin(angle), np.cos(angle)])) % room).astype(int).tolist()
-            frame[top : top + high, left : left + wide][inside] = thing[inside]
-    return one
-
-
-def still(one: Pixels, other: Pixels, rng: np.random.Generator) -> Pixels:
-    """Nothing but the camera."""
-    return one
-
-
-KINDS: dict[str, Kind] = {kind.__name__: kind for kind in (still, cut, mirrored, moment, flash, dim, spot, flicker, fade)}
-KINDS |= {f"things-{size}": partial(things, size=size) for size in (6, 20, 50)}
-KINDS |= {
-    "blinking": lambda one, other, rng: film_likes.blinking(one, rng),
-    "digits": lambda one, other, rng: film_likes.timecode(one, rng),
-}
 
 
 # -- noise ----------------------------------------------------------------------------------------------------------------

@@ -12,12 +12,13 @@ import pytest
 from clips_made import make
 from numpy.typing import NDArray
 
-from pellucid import diagnosis, following, footage, motion, moving, restorer
+from pellucid import degradations, diagnosis, following, footage, motion, moving, restorer
 from pellucid.diagnosis import Diagnosis
 from pellucid.files.clips import Frame
 from pellucid.images import Image
 from pellucid.maps import Curve
 from pellucid.restorer import Restorer
+from pellucid.screening import noisy_frames
 from pellucid.stages import Known, Line, Moving
 from pellucid.tasks import DenoiseSettings, denoise
 from pellucid.tasks.settings import ClipSettings
@@ -293,11 +294,17 @@ def test_noise_that_is_not_white_is_followed_too_and_a_flash_is_none_of_it(photo
 def worse_over_time(frames: Sequence[Any], model: Restorer) -> float:
     """By how many dB frames with noise as large as three by three pixels, cut off at black and white, are worse than alone."""
     given = [np.rint(255 * np.clip(frame, 0, 1)).astype(np.uint8) for frame in blotched(frames)]
+    return max(losses(given, frames, model))
+
+
+def losses(given: Sequence[NDArray[np.uint8]], clean: Sequence[Any], model: Restorer) -> list[float]:
+    """By how many dB each frame is worse over time than alone."""
     rows = []
     for alone in (True, False):
         made = footage.each(iter(given), model, DenoiseSettings(), alone=alone)
-        rows.append([rms(frame / np.float32(255), clean) for frame, clean in zip(made, frames, strict=True)])
-    return float(20 * np.log10(np.divide(rows[1], rows[0])).max())
+        rows.append([rms(frame / np.float32(255), truth) for frame, truth in zip(made, clean, strict=True)])
+    answer: list[float] = (20 * np.log10(np.divide(rows[1], rows[0]))).tolist()
+    return answer
 
 
 def test_one_scene_that_fades_into_another_is_no_noise_that_is_not_white(photograph: Any, model: Restorer) -> None:
@@ -311,6 +318,15 @@ def test_noise_that_is_not_white_and_is_cut_off_at_black_is_never_worse_over_tim
     dark = 0.1 * np.stack([right, 150 - right, 2 * down], axis=2) / 160
     frames = [np.where(((down - 56) ** 2 + (right - 60 - 2 * at) ** 2 < 900)[..., None], 0.45, dark) for at in range(5)]
     assert worse_over_time(frames, model) < 0.1
+
+
+def test_a_cameras_noise_in_a_dark_scene_is_hardly_worse_over_time(model: Restorer) -> None:
+    """It is cut off in the camera, and red, which is stronger there, is moved farther than the level of all channels says."""
+    down, right = np.mgrid[:112, :160]
+    dark = 0.16 * np.stack([right + 30, 150 - right, 2 * down], axis=2) / 160
+    frames = [np.where(((down - 56) ** 2 + (right - 60 - 4 * at) ** 2 < 400)[..., None], 0.45, dark) for at in range(4)]
+    given, clean = noisy_frames([frame.astype(np.float32) for frame in frames], degradations.parse("camera:0.01"), 1)
+    assert max(losses(given, clean, model)) < 0.3
 
 
 def blotched(frames: Sequence[Any]) -> list[Pixels]:
