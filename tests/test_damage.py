@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pellucid
-from pellucid import images, mending, samples, wear
+from pellucid import images, mending, samples, tiling, wear
 from pellucid.diagnosis import damage
 from pellucid.errors import OptionError
 from pellucid.images import Pixels
@@ -30,11 +30,11 @@ def drawn(seed: int) -> tuple[Pixels, Pixels, Pixels]:
 def test_a_place_is_judged_by_no_more_than_pieces_overlap() -> None:
     frame, first, turned = drawn(1)
     where = np.zeros(first.shape, bool)
-    # Pieces begin at multiples of 8: blocks and cells lie alike in both.
-    where[144:160, 192:208] = True
+    # Pieces begin at multiples of 8: blocks and cells lie alike in both. So does the pyramid of the rough filling here.
+    where[136:152, 200:216] = True
     whole = damage.features(frame, maps_of(frame), first, turned, where)
     assert whole.shape == (256, len(damage.load().mean))
-    part = np.s_[144 - film.HALO : 160 + film.HALO, 192 - film.HALO : 208 + film.HALO]
+    part = np.s_[136 - film.HALO : 152 + film.HALO, 200 - film.HALO : 216 + film.HALO]
     np.testing.assert_allclose(
         damage.features(frame[part], tuple(each[part] for each in maps_of(frame)), first[part], turned[part], where[part]),
         whole,
@@ -92,8 +92,8 @@ def test_lines_that_cross_are_left_out_where_they_do(monkeypatch: pytest.MonkeyP
     assert (judged[56:65, 77:84] > 0.5).all()
 
 
-@pytest.mark.parametrize("shape", [(40, 64), (480, 424), (1000, 72)])
-def test_parts_at_twice_the_size_cover_a_picture_and_see_around_themselves(shape: tuple[int, int]) -> None:
+@pytest.mark.parametrize("shape", [(40, 64), (477, 424), (1000, 72), (700, 900)])
+def test_parts_at_twice_the_size_cover_a_picture_and_are_each_looked_at_once(shape: tuple[int, int]) -> None:
     frame = np.random.default_rng(0).random((*shape, 3), dtype=np.float32)
     sides = []
 
@@ -101,10 +101,18 @@ def test_parts_at_twice_the_size_cover_a_picture_and_see_around_themselves(shape
         sides.append(planes.shape[2:])
         return planes[:, :1]
 
-    chance = film._at_twice(red, frame)
+    twice = film._Twice(red, frame)
     # Cubic interpolation keeps the mean of each pixel but for its neighbours' bends: all parts lie at their places.
-    whole = np.clip(images.enlarged(frame, 2), 0, 1)[..., 0].reshape(shape[0], 2, shape[1], 2).mean(axis=(1, 3))
-    np.testing.assert_allclose(chance, whole, atol=1e-5)
+    padded = np.pad(frame, ((0, -shape[0] % 8), (0, -shape[1] % 8), (0, 0)), mode="edge")
+    whole = np.clip(images.enlarged(padded, 2), 0, 1)[..., 0].reshape(len(padded), 2, -1, 2).mean(axis=(1, 3))
+    whole = whole[: shape[0], : shape[1]]
+    # A place in the first rows, then all, and beyond them as pieces go.
+    for place in (tiling.Place(0, 8, 16, 32, shape), tiling.Place(0, 0, shape[0] + 5, shape[1] + 3, shape)):
+        expected = np.pad(whole, ((0, 5), (0, 3)), mode="edge")[place.top :, place.left :][: place.height, : place.width]
+        np.testing.assert_allclose(twice.at(place), expected, atol=1e-5)
+        asked = len(sides)
+    assert twice.at(place).shape == (place.height, place.width)
+    assert len(sides) == asked == tiling.cut(*shape, tile=film.TILE // 2, halo=film.BESIDE_TWICE, multiple_of=8).pieces
     assert max(tall * wide for tall, wide in sides) <= film.TILE**2
     assert len(set(sides)) == 1
 

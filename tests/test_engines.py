@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from pellucid import cards, engines, restorer
 from pellucid.errors import EngineError, ModelError
 from pellucid.families import shipped_path
+from pellucid.tasks import film
 
 
 def test_the_card_lies_in_the_graph(gray_model: Path) -> None:
@@ -172,6 +174,23 @@ def test_planes_that_are_brought_come_back_where_a_call_fails(monkeypatch: pytes
     np.testing.assert_array_equal(planes[:, :own], before)
 
 
+@pytest.mark.parametrize("engine", [name for name in ("openvino", "onnxruntime") if find_spec(name)])
+@pytest.mark.parametrize(("name", "part"), [("film-find", "find"), ("film-fill", "fill")])
+def test_planes_that_are_alike_are_brought_once(name: str, part: str, engine: str) -> None:
+    alike = film.ALONE[part]
+    path = shipped_path(name)
+    graph, whole = (engines.open_graph(path, engine=engine, alike=each) for each in (alike, ()))
+    once = np.random.default_rng(0).random((2, 7, 64, 48), dtype=np.float32)
+    once = once[:, : 1 + max(number for number in alike if number is not None)]
+    again = np.stack([np.zeros_like(once[:, 0]) if number is None else once[:, number] for number in alike], axis=1)
+    expected = whole(again)
+    # Weights are rounded to bfloat16 as a sum, no more one by one.
+    np.testing.assert_allclose(graph(once), expected, atol=0.05 * np.abs(expected).max())
+    assert np.abs(graph(once) - expected).mean() < 0.01 * np.abs(expected).max()
+    spare = np.concatenate([once, np.full((2, graph.spare, 64, 48), np.nan, np.float32)], axis=1)
+    np.testing.assert_array_equal(graph(spare), graph(once))
+
+
 def test_a_graph_that_does_not_begin_with_a_convolution_stays_as_it_is() -> None:
     import openvino
     from openvino import opset13
@@ -179,6 +198,7 @@ def test_a_graph_that_does_not_begin_with_a_convolution_stays_as_it_is() -> None
     given = opset13.parameter([-1, 3, -1, -1], np.float32)
     model = openvino.Model([opset13.relu(given)], [given])
     assert engines._in_two(model, 3) is model
+    assert engines._joined(model, (0, 1, 1, None)) is model
 
 
 @pytest.mark.arithmetic

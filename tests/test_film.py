@@ -12,10 +12,13 @@ from pellucid.errors import OptionError
 from pellucid.images import Image
 from pellucid.tasks import FilmSettings, film, film_learning
 from pellucid.tasks.settings import Shape
+from pellucid.tiling import Place
 from pellucid.views import View
 from pellucid.wear import whole
 
 Pixels = NDArray[np.float32]
+
+WHOLE = Place(0, 0, 768, 1280, (768, 1280))
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +54,35 @@ def test_a_hole_is_filled_smoothly_and_all_else_stays() -> None:
     np.testing.assert_allclose(filled[~hole], ramp[~hole], atol=1e-6)
     assert np.abs(filled - ramp).max() < 0.03
     np.testing.assert_array_equal(mending.roughly_filled(ramp, np.zeros_like(hole)), ramp)
-    assert np.isfinite(mending.roughly_filled(ramp, np.ones_like(hole))).all()
+    np.testing.assert_array_equal(mending.roughly_filled(ramp, np.ones_like(hole)), np.full_like(ramp, 0.5))
+    for shape in ((1, 83), (61, 1)):
+        strip, gap = (each[: shape[0], : shape[1]].copy() for each in (ramp, hole))
+        gap[-1, -1] = True
+        filled = mending.roughly_filled(strip, gap)
+        np.testing.assert_allclose(filled[gap], np.broadcast_to(strip[~gap].mean(axis=0), (gap.sum(), 3)), atol=1e-6)
+        np.testing.assert_array_equal(filled[~gap], strip[~gap])
+
+
+def test_a_hole_of_two_by_two_pixels_lies_between_the_means_around_it() -> None:
+    # One coarse pixel, known from no finer one, is between its neighbours; these are known.
+    pixels = np.zeros((16, 16, 1), np.float32)
+    pixels[:, 8:] = 1
+    hole = np.zeros((16, 16), bool)
+    hole[6, 6] = hole[6, 9] = True
+    filled = mending.roughly_filled(pixels, hole)
+    # Three quarters of the pixel's own two by two, a quarter of those beside them, down and right.
+    assert filled[6, 6, 0] == 0
+    assert filled[6, 9, 0] == 1
+    hole[6, 7] = True
+    assert mending.roughly_filled(pixels, hole)[6, 7, 0] == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("window", [1, 3, 5, 9])
+def test_the_highest_and_the_lowest_of_a_window(window: int) -> None:
+    plane = np.random.default_rng(window).random((2 * mending.BAND + 3, 70), dtype=np.float32)
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(plane, window // 2, mode="edge"), (window, window))
+    np.testing.assert_array_equal(mending.extreme(plane, np.maximum, window), around.max(axis=(2, 3)))
+    np.testing.assert_array_equal(mending.extreme(plane, np.minimum, window), around.min(axis=(2, 3)))
 
 
 def test_masks_grow_by_so_many_pixels_and_faint_ones_need_a_sure_one() -> None:
@@ -444,7 +475,7 @@ def test_damage_that_a_smaller_look_is_sure_of_is_looked_at_a_second_time() -> N
     frame = np.zeros((768, 1280, 3), np.float32)
     frame[200:206, 500:526, 0] = 0.8
     frame[..., 1] = np.linspace(0, 1, 1280)
-    chance = film._chance(film._Work(find, None, FilmSettings(), scales=(1, 2)), frame, None)
+    chance = film._chance(film._Work(find, None, FilmSettings(), scales=(1, 2)), frame, None, WHOLE)
     hole = mending.held_back(chance, 0.5, film.FAINTER * 0.5)
     most = 0.775 / (0.775 + film.RARE_ALONE * 0.225)
     np.testing.assert_allclose(chance[200:206, 516:526], most, rtol=1e-5)
@@ -462,7 +493,7 @@ def test_a_finer_look_is_for_what_a_coarser_one_glimpses_and_for_what_it_cannot_
     frame[100, 100, 0] = 0.8
     rows, columns = np.ogrid[:768, :1280]
     frame[..., 1] = 0.6 * np.exp(-(np.square(rows - 500) + np.square(columns - 1000)) / (2 * 30**2))
-    chance = film._chance(film._Work(find, None, FilmSettings(), scales=(1, 2)), frame, None)
+    chance = film._chance(film._Work(find, None, FilmSettings(), scales=(1, 2)), frame, None, WHOLE)
     assert chance[100, 100] > 0.5
     assert chance[500, 1000] > 0.5
     assert sizes[0] == (384, 640)
@@ -470,7 +501,7 @@ def test_a_finer_look_is_for_what_a_coarser_one_glimpses_and_for_what_it_cannot_
     # In grain, one pixel says nothing.
     sizes.clear()
     noisy = np.float32(0.5) * np.random.default_rng(0).normal(0.5, 0.02, (768, 1280, 1)).astype(np.float32).repeat(3, axis=2)
-    film._chance(film._Work(find, None, FilmSettings(), grain=0.01, scales=(1, 2)), noisy, None)
+    film._chance(film._Work(find, None, FilmSettings(), grain=0.01, scales=(1, 2)), noisy, None, WHOLE)
     assert len(sizes) <= 4
 
 

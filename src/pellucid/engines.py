@@ -46,6 +46,7 @@ __all__ = [
 
 Planes = NDArray[np.float32]
 Run = Callable[[Planes], Planes]
+Alike = tuple[int | None, ...]
 
 DEVICES = ("auto", "cpu", "cuda")
 """Devices that a graph can run on; ``auto`` is the CPU, so that an output does not depend on the rest of the machine."""
@@ -53,6 +54,9 @@ DEVICES = ("auto", "cpu", "cuda")
 CAPS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
 """The environment variables, the first that is set counts, that keep OpenVINO's arithmetic (oneDNN) to an older instruction set
 than the processor has."""
+
+JOINED = "joined"
+"""The name that the input of a graph has beside its own where planes that are alike come once."""
 
 WITHOUT_BFLOAT16 = ("sse41", "avx", "avx2", "avx2_vnni", "avx2_vnni_2", "avx512_core", "avx512_core_vnni")
 """The values of `CAPS`, in lower case, with which bfloat16 is not in the hardware. OpenVINO asks the processor alone: it would go
@@ -103,7 +107,7 @@ class Models:
         self.streams = streams
         self.paths = dict(paths)
         self._cards = {role: read_card(path) for role, path in self.paths.items()}
-        self._graphs: dict[tuple[Path, int | None], Graph] = {}
+        self._graphs: dict[tuple[Path, int | None, Alike], Graph] = {}
         self._helpers: dict[str, Models] = {}
         self._hashes: dict[Path, bytes] = {}
         self._lock = threading.Lock()
@@ -126,13 +130,15 @@ class Models:
         """The card of the file in this role."""
         return self._cards[role]
 
-    def graph(self, role: str, scale: int | None = None) -> Graph:
-        """The graph of the file in this role; ``scale`` as of `open_graph`."""
-        key = (self.paths[role], scale)
+    def graph(self, role: str, scale: int | None = None, alike: Alike = ()) -> Graph:
+        """The graph of the file in this role; ``scale`` and ``alike`` as of `open_graph`."""
+        key = (self.paths[role], scale, alike)
         with self._lock:
             if key not in self._graphs:
                 self._hash(key[0])
-                self._graphs[key] = open_graph(key[0], device=self.device, engine=self.engine, scale=scale, streams=self.streams)
+                self._graphs[key] = open_graph(
+                    key[0], device=self.device, engine=self.engine, scale=scale, streams=self.streams, alike=alike
+                )
             return self._graphs[key]
 
     def helper(self, family: str) -> Models:
@@ -176,12 +182,22 @@ def in_channels(planes: Planes, channels: int, run: Callable[[Planes], Planes]) 
     return np.asarray(output.mean(axis=0, keepdims=True), dtype=np.float32)
 
 
-def open_graph(path: Path, *, device: str = "auto", engine: str = "auto", scale: int | None = None, streams: int = 1) -> Graph:
+def open_graph(
+    path: Path,
+    *,
+    device: str = "auto",
+    engine: str = "auto",
+    scale: int | None = None,
+    streams: int = 1,
+    alike: Alike = (),
+) -> Graph:
     """Reads and compiles the model in ``path``; for one that enlarges, the graph for the factor ``scale``, one of its card's.
 
     ``device`` is one of `DEVICES`; ``engine`` one of `ENGINES`, or ``auto``: ONNX Runtime for ``cuda``, for the CPU OpenVINO where
     it is installed, else ONNX Runtime. ``streams``: how many calls from several threads are answered side by side, each by a
-    share of the cores; no answer depends on it. Raises `ModelError` for a missing or foreign file, `EngineError` for a device or an
+    share of the cores; no answer depends on it. ``alike``: where some of the card's planes are always the same, or 0, calls bring
+    each once, and no plane of zeros: the number, among those that are brought, of each of the card's planes, None for zeros. The
+    picture's own channels come first. Raises `ModelError` for a missing or foreign file, `EngineError` for a device or an
     engine that is not here, and for a factor that the model does not have.
     """
     card = read_card(path)
@@ -192,7 +208,7 @@ def open_graph(path: Path, *, device: str = "auto", engine: str = "auto", scale:
         card = replace(card, scale=scale)
     name = engine_for(device, engine)
     try:
-        run, spare = ENGINES[name](path, card, "cuda" if device == "cuda" else "cpu", streams)
+        run, spare = ENGINES[name](path, card, "cuda" if device == "cuda" else "cpu", streams, alike)
     except (EngineError, ModelError):
         raise
     except Exception as error:  # both engines raise types of their own
@@ -263,12 +279,13 @@ def _last_line(error: Exception) -> str:
 # -- OpenVINO ---------------------------------------------------------------------------------------------------------
 
 
-def _open_openvino(path: Path, card: Card, device: str, streams: int) -> tuple[Run, int]:
-    network = _compiled(path, card, streams)
+def _open_openvino(path: Path, card: Card, device: str, streams: int, alike: Alike) -> tuple[Run, int]:
+    network = _compiled(path, card, streams, alike)
     import openvino
 
     taken = _taken(network)
-    finer = taken - card.channels - len(card.maps)
+    joined = JOINED in network.input(0).get_names()
+    finer = taken - (_brought(alike) if joined else card.channels + len(card.maps))
 
     # Each thread has its own request: one request serves one call at a time.
     local = threading.local()
@@ -308,10 +325,27 @@ def _open_openvino(path: Path, card: Card, device: str, streams: int) -> tuple[R
             local.request.set_output_tensor(nothing[1])
         return answer
 
+    if alike and not joined:
+        return partial(_apart, run, alike), 0
     return run, finer
 
 
-def _compiled(path: Path, card: Card, streams: int) -> Any:
+def _brought(alike: Alike) -> int:
+    """How many planes are brought."""
+    return 1 + max(number for number in alike if number is not None)
+
+
+def _apart(run: Run, alike: Alike, planes: Planes) -> Planes:
+    """``run`` on each of the card's planes, of those that are brought."""
+    count, _, height, width = planes.shape
+    given = np.zeros((count, len(alike), height, width), np.float32)
+    for place, number in enumerate(alike):
+        if number is not None:
+            given[:, place] = planes[:, number]
+    return run(given)
+
+
+def _compiled(path: Path, card: Card, streams: int, alike: Alike) -> Any:
     """The model compiled by OpenVINO for its output of this ``card``; the compiled form is kept in `cache_folder`."""
     core = _openvino_core()
     import openvino
@@ -323,7 +357,7 @@ def _compiled(path: Path, card: Card, streams: int) -> Any:
         settings["NUM_STREAMS"] = str(streams)
     content, folder = _content(path), cache_folder()
     # OpenVINO's own cache (CACHE_DIR) goes by a file's name, size and second, and believes whatever lies in it.
-    name = compiled.key(content, output=_output(card), version=openvino.get_version(), settings=settings, inputs="in two")
+    name = compiled.key(content, output=_output(card), version=openvino.get_version(), settings=settings, inputs=("in two", alike))
     kept = compiled.load(folder, name) if folder is not None else None
     if kept is not None:
         with suppress(RuntimeError):  # as OpenVINO wrote it, but it cannot read it any more: compiled again
@@ -335,6 +369,8 @@ def _compiled(path: Path, card: Card, streams: int) -> Any:
     if (taken := _taken(whole)) != (own := card.channels + len(card.maps)):
         # Planes beyond these are taken for those that `_in_two` adds.
         raise EngineError(f"{path}: the graph takes {taken} planes, and its card says {own}")
+    if alike:
+        whole = _joined(whole, alike)
     if settings["INFERENCE_PRECISION_HINT"] == "bf16":
         whole = _in_two(whole, card.channels)
     made = core.compile_model(whole, "CPU", settings)
@@ -357,22 +393,49 @@ def _in_two(model: Any, channels: int) -> Any:
     0.04 dB at noise of level 1, 2 and 5, where float32 throughout gained 0.20, 0.12 and 0.05. A graph that does not begin with one
     plain convolution stays as it is.
     """
+    from openvino import opset13
+
+    def widened(weights: Any) -> Any:
+        again = opset13.slice(weights, *(np.array([value]) for value in (0, channels, 1, 1)))
+        return opset13.concat([weights, again.output(0)], axis=1)
+
+    return _with_inputs(model, _taken(model) + channels, widened)
+
+
+def _joined(model: Any, alike: Alike) -> Any:
+    """The ``model`` that is given each plane once that several of its own are ``alike``: the first convolution is linear, and the
+    sum of their weights does what they do. A graph that does not begin with one plain convolution stays as it is."""
+    from openvino import opset13
+
+    def summed(weights: Any) -> Any:
+        places: list[list[int]] = [[] for _ in range(_brought(alike))]
+        for place, number in enumerate(alike):
+            if number is not None:
+                places[number].append(place)
+        axis = np.array([1])
+        sums = [opset13.reduce_sum(opset13.gather(weights, np.array(of), axis), axis, keep_dims=True).output(0) for of in places]
+        return opset13.concat(sums, axis=1)
+
+    return _with_inputs(model, _brought(alike), summed, JOINED)
+
+
+def _with_inputs(model: Any, count: int, weights: Callable[[Any], Any], name: str | None = None) -> Any:
+    """The ``model`` that takes ``count`` planes, its first convolution with ``weights`` of its own ones, and its input with a
+    ``name`` more; as it is where it does not begin with one plain convolution."""
     from openvino import Model, opset13
 
     (given,) = model.get_parameters()
     readers = [each for each in given.output(0).get_target_inputs() if each.get_node().get_type_name() != "ConvertLike"]
     if len(readers) != 1 or readers[0].get_node().get_type_name() != "Convolution" or readers[0].get_index() != 0:
         return model
-    weights = readers[0].get_node().input_value(1)
-    begin, end, step, axis = (np.array([value]) for value in (0, channels, 1, 1))
-    again = opset13.slice(weights, begin, end, step, axis)
-    readers[0].get_node().input(1).replace_source_output(opset13.concat([weights, again.output(0)], axis=1).output(0))
+    readers[0].get_node().input(1).replace_source_output(weights(readers[0].get_node().input_value(1)).output(0))
     shape = given.get_partial_shape()
-    shape[1] = shape[1].get_length() + channels
-    wider = opset13.parameter(shape, given.get_element_type(), given.get_friendly_name())
+    shape[1] = count
+    changed = opset13.parameter(shape, given.get_element_type(), given.get_friendly_name())
+    changed.output(0).set_names(given.output(0).get_names() | ({name} if name else set()))
     for each in given.output(0).get_target_inputs():
-        each.replace_source_output(wider.output(0))
-    return Model(model.get_results(), [wider])
+        each.replace_source_output(changed.output(0))
+    return Model(model.get_results(), [changed])
 
 
 def _halved(planes: Planes, channels: int) -> Planes:
@@ -418,7 +481,7 @@ def _openvino_core() -> Any:
 # -- ONNX Runtime -----------------------------------------------------------------------------------------------------
 
 
-def _open_onnxruntime(path: Path, card: Card, device: str, streams: int) -> tuple[Run, int]:
+def _open_onnxruntime(path: Path, card: Card, device: str, streams: int, alike: Alike) -> tuple[Run, int]:
     # Calls from several threads share its threads as they are.
     runtime = _onnxruntime()
     options = runtime.SessionOptions()
@@ -436,7 +499,7 @@ def _open_onnxruntime(path: Path, card: Card, device: str, streams: int) -> tupl
         answer: Planes = session.run([_output(card)], {"input": planes})[0]
         return answer
 
-    return run, 0
+    return (partial(_apart, run, alike) if alike else run), 0
 
 
 @lru_cache(maxsize=1)
@@ -448,7 +511,7 @@ def _onnxruntime() -> Any:
     return onnxruntime
 
 
-ENGINES: dict[str, Callable[[Path, Card, str, int], tuple[Run, int]]] = {
+ENGINES: dict[str, Callable[[Path, Card, str, int, Alike], tuple[Run, int]]] = {
     "openvino": _open_openvino,
     "onnxruntime": _open_onnxruntime,
 }

@@ -47,6 +47,9 @@ ALIKE = 0.01
 """How much two frames differ, by noise and grain, where nothing moved: no smaller change is believed."""
 
 
+BAND = 64
+"""Rows that `extreme` works on at once: what it makes on the way stays in the processor's cache."""
+
 MOST_APART = 0.06
 """The most that one pixel counts when blocks are brought into place, 15 levels: dust and blotches are farther away than that."""
 
@@ -117,15 +120,21 @@ def upright(plane: Pixels) -> Pixels:
     padded = np.pad(plane, ((0, 0), (BESIDE, BESIDE)), mode="edge")
     left, right = padded[:, : -2 * BESIDE], padded[:, 2 * BESIDE :]
     # Lighter, or darker, than both sides: an edge is between them.
-    ridge = np.maximum(plane - np.maximum(left, right), 0) + np.minimum(plane - np.minimum(left, right), 0)
+    ridge, darker = np.maximum(left, right), np.minimum(left, right)
+    np.maximum(np.subtract(plane, ridge, out=ridge), 0, out=ridge)
+    ridge += np.minimum(np.subtract(plane, darker, out=darker), 0, out=darker)
     np.clip(ridge, -MOST, MOST, out=ridge)
     half = TALL // 2
-    sums = np.cumsum(np.pad(ridge, ((1, 0), (0, 0))), axis=0, dtype=np.float32)
+    sums = np.zeros((len(plane) + 1, plane.shape[1]), np.float32)
+    np.cumsum(ridge, axis=0, out=sums[1:])
     rows = np.arange(len(plane))
     first, after = np.maximum(rows - half, 0), np.minimum(rows + half + 1, len(plane))
     # Beyond the picture there is nothing: a line that ends there is as long as it can be.
-    mean = (sums[after] - sums[first]) / (after - first)[:, None].astype(np.float32)
-    return np.asarray(mean / np.float32(MOST), dtype=np.float32)
+    mean = sums[after]
+    mean -= sums[first]
+    mean /= (after - first)[:, None].astype(np.float32)
+    mean /= np.float32(MOST)
+    return mean
 
 
 def small_things(plane: Pixels) -> tuple[Pixels, Pixels]:
@@ -139,17 +148,22 @@ def small_things(plane: Pixels) -> tuple[Pixels, Pixels]:
 def extreme(plane: Pixels, which: np.ufunc, window: int = SMALL) -> Pixels:
     """The least or the greatest of the window of so many pixels around each; beyond the edge there is nothing."""
     half = window // 2
-    for axis in (0, 1):
-        padded = np.pad(plane, [(half, half) if each == axis else (0, 0) for each in range(2)], mode="edge")
-        side, reach = plane.shape[axis], 1
+    height, width = plane.shape
+    framed = np.pad(plane, half, mode="edge")
+    found = np.empty_like(plane)
+    for top in range(0, height, BAND):
+        part = framed[top : top + BAND + 2 * half]
+        high = len(part) - 2 * half
+        reach = 1
         # Windows that double, and then overlap.
         while 2 * reach <= window:
-            padded = which(padded[:-reach], padded[reach:]) if axis == 0 else which(padded[:, :-reach], padded[:, reach:])
+            part = which(part[:-reach], part[reach:])
+            part = which(part[:, :-reach], part[:, reach:])
             reach *= 2
         rest = window - reach
-        parts = (padded[:side], padded[rest : rest + side]) if axis == 0 else (padded[:, :side], padded[:, rest : rest + side])
-        plane = which(*parts)
-    return plane
+        part = which(part[:high], part[rest : rest + high])
+        which(part[:, :width], part[:, rest : rest + width], out=found[top : top + high])
+    return found
 
 
 def outside(frame: Pixels, before: Pixels, after: Pixels) -> Pixels:
@@ -175,43 +189,77 @@ def roughly_filled(pixels: Pixels, hole: NDArray[np.bool_]) -> Pixels:
     """
     if not hole.any():
         return pixels
-    weight = (~hole).astype(np.float32)[..., None]
-    return _pulled(pixels * weight, weight)
+    known = (~hole).astype(np.float32)
+    planes = np.stack([pixels[..., channel] * known for channel in range(pixels.shape[2])])
+    if min(hole.shape) < 2 or not known.any():
+        return _pulled(planes, known).transpose(1, 2, 0)
+    # Of the finest size nothing but the hole is needed.
+    coarse = _pulled(*_pushed(planes, known))
+    rows, columns = np.nonzero(hole)
+    filled = pixels.copy(order="K")
+    for channel, plane in enumerate(coarse):
+        filled[..., channel][rows, columns] = _between(plane, rows, columns)
+    return filled
 
 
 def _pulled(weighted: Pixels, weight: Pixels) -> Pixels:
-    height, width, _ = weighted.shape
-    if min(height, width) < 2 or weight.min() > 0:
-        full = np.maximum(weight, np.float32(1e-6))
-        if weight.min() > 0:
-            return np.asarray(weighted / full, dtype=np.float32)
-        if not weight.any():
-            return weighted + np.float32(0.5)
-        return np.asarray(np.where(weight > 0, weighted / full, weighted.sum((0, 1)) / weight.sum()), dtype=np.float32)
-    pad = ((0, height % 2), (0, width % 2), (0, 0))
-    small, known = (_halved(np.pad(each, pad)) for each in (weighted, weight))
+    """Planes (c, h, w) that are ``weighted`` by what is known (h, w), 0 or 1, filled where that is 0."""
+    if weight.all():
+        return weighted
+    if min(weight.shape) < 2 or not weight.any():
+        usual = weighted.sum((1, 2)) / weight.sum() if weight.any() else np.full(len(weighted), 0.5)
+        return np.where(weight > 0, weighted, usual[:, None, None]).astype(np.float32)
+    coarse = _doubled(_pulled(*_pushed(weighted, weight)))[:, : weight.shape[0], : weight.shape[1]]
+    np.copyto(coarse, weighted, where=weight > 0)
+    return coarse
+
+
+def _pushed(weighted: Pixels, weight: Pixels) -> tuple[Pixels, Pixels]:
+    """The same half as high and wide: means of what is known of two by two pixels, and whether that is anything."""
+    known = _halved(weight[None])[0]
+    small = _halved(weighted)
     # A cell with one known pixel is known.
-    share = np.minimum(known, 1)
-    small = np.where(known > 0, small * (share / np.maximum(known, np.float32(1e-6))), 0).astype(np.float32)
-    coarse = _doubled(_pulled(small, share.astype(np.float32)))[:height, :width]
-    result: Pixels = weighted + (1 - weight) * coarse
-    return result
+    small *= 1 / np.maximum(known, 1)
+    return small, np.minimum(known, 1)
 
 
-def _halved(values: Pixels) -> Pixels:
-    return np.asarray(values[::2, ::2] + values[1::2, ::2] + values[::2, 1::2] + values[1::2, 1::2], dtype=np.float32)
+def _halved(planes: Pixels) -> Pixels:
+    """The sums of two by two pixels of planes (c, h, w); beyond the edge there is nothing."""
+    _, height, width = planes.shape
+    if height % 2 or width % 2:
+        planes = np.pad(planes, ((0, 0), (0, height % 2), (0, width % 2)))
+    rows = planes[:, ::2] + planes[:, 1::2]
+    halved: Pixels = rows[:, :, ::2] + rows[:, :, 1::2]
+    return halved
 
 
-def _doubled(values: Pixels) -> Pixels:
-    """Twice as high and wide, linear between the middles of the cells."""
-    for axis in (0, 1):
-        before = np.concatenate([values.take([0], axis), values.take(range(values.shape[axis] - 1), axis)], axis)
-        after = np.concatenate([values.take(range(1, values.shape[axis]), axis), values.take([-1], axis)], axis)
-        pair = np.stack([0.75 * values + 0.25 * before, 0.75 * values + 0.25 * after], axis + 1)
-        shape = list(values.shape)
-        shape[axis] *= 2
-        values = pair.reshape(shape).astype(np.float32)
-    return values
+def _doubled(planes: Pixels) -> Pixels:
+    """Planes (c, h, w) twice as high and wide, linear between the middles of the cells."""
+    count, height, width = planes.shape
+    most, least = np.float32(0.75) * planes, np.float32(0.25) * planes
+    tall = np.empty((count, 2 * height, width), np.float32)
+    np.add(most[:, 1:], least[:, :-1], out=tall[:, 2::2])
+    np.add(most[:, :-1], least[:, 1:], out=tall[:, 1:-1:2])
+    tall[:, 0], tall[:, -1] = planes[:, 0], planes[:, -1]
+    most, least = np.float32(0.75) * tall, np.float32(0.25) * tall
+    wide = np.empty((count, 2 * height, 2 * width), np.float32)
+    np.add(most[:, :, 1:], least[:, :, :-1], out=wide[:, :, 2::2])
+    np.add(most[:, :, :-1], least[:, :, 1:], out=wide[:, :, 1:-1:2])
+    wide[:, :, 0], wide[:, :, -1] = tall[:, :, 0], tall[:, :, -1]
+    return wide
+
+
+def _between(plane: Pixels, rows: Places, columns: Places) -> Pixels:
+    """`_doubled` of a plane (h, w) at ``rows`` and ``columns`` of the larger one."""
+    height, width = plane.shape
+    (above, beside_rows), (left, beside_columns) = (
+        (places // 2, np.clip(places // 2 + 2 * (places % 2) - 1, 0, side - 1))
+        for places, side in ((rows, height), (columns, width))
+    )
+    flat, above, beside_rows = plane.ravel(), above * width, beside_rows * width
+    near = np.float32(0.75) * flat[above + left] + np.float32(0.25) * flat[beside_rows + left]
+    far = np.float32(0.75) * flat[above + beside_columns] + np.float32(0.25) * flat[beside_rows + beside_columns]
+    return np.asarray(np.float32(0.75) * near + np.float32(0.25) * far, dtype=np.float32)
 
 
 # -- without a network ------------------------------------------------------------------------------------------------

@@ -57,7 +57,8 @@ def finding_maps(frame: Pixels, around: tuple[Pixels, Pixels] | None) -> list[Pi
     before, after = (frame, frame) if around is None else around
     lone = np.full(frame.shape[:2], LONE if around is None else TOGETHER, np.float32)
     plane = mending.gray(frame)
-    return [before, after, lone, mending.upright(plane), *mending.small_things(plane), mending.outside(frame, before, after)]
+    outside = np.zeros_like(plane) if around is None else mending.outside(frame, before, after)
+    return [before, after, lone, mending.upright(plane), *mending.small_things(plane), outside]
 
 
 def filling_maps(frame: Pixels, around: tuple[Pixels, Pixels] | None, damage: Pixels, grain: float | Pixels) -> list[Pixels]:
