@@ -45,13 +45,14 @@ def things(data: Path, out: Path) -> None:
 def grounds(data: Path, out: Path) -> None:
     """Photographs without a clear subject, whole and, of the large ones, two crops of half the size."""
     out.mkdir(parents=True, exist_ok=True)
+    marked = {line.split("\t")[0] for line in Path(__file__).with_name("cutout_boxes.txt").read_text("utf-8").splitlines()}
     largest: dict[int, float] = defaultdict(float)
     for one in json.loads((data / "free" / "coco-free-instances.json").read_text("utf-8")):
         _, _, width, height = one["bbox"]
         largest[one["image_id"]] = max(largest[one["image_id"]], width * height / (640 * 480))
     for folder in (data / "photos", *(data / "free" / name for name in ("various", "coco-free", "grocery"))):
         for number, path in enumerate(sorted(folder.glob("*.webp"))):
-            if any(word in path.name for word in SUBJECTS):
+            if any(word in path.name for word in SUBJECTS) or path.relative_to(data).as_posix() in marked:
                 continue
             if folder.name == "coco-free" and largest[int(path.stem)] > 0.15:
                 continue
