@@ -43,6 +43,17 @@ def test_a_place_is_judged_by_no_more_than_pieces_overlap() -> None:
     )
 
 
+def test_each_feature_has_a_name() -> None:
+    frame, first, turned = drawn(4)
+    where = first > 0.99
+    inputs, names = damage.features(frame, maps_of(frame), first, turned, where), damage.columns()
+    assert inputs.shape == (where.sum(), len(names))
+    np.testing.assert_allclose(inputs[:, names.index("light")], frame.mean(axis=2)[where], atol=1e-6)
+    np.testing.assert_array_equal(inputs[:, names.index("looked at in twice the size")], 0)
+    mean = ((first + turned) / 2)[where]
+    np.testing.assert_allclose(inputs[:, names.index("odds")], np.log((mean + 1e-5) / (1 - mean + 1e-5)), atol=1e-3)
+
+
 def test_a_second_answer_counts_only_where_it_was_asked_for() -> None:
     frame, first, turned = drawn(2)
     where = first > 0.9
@@ -136,13 +147,14 @@ def test_a_line_of_chances_is_told_from_a_spot_of_them() -> None:
     where = np.zeros(chance.shape, bool)
     where[60, 60] = True
     along = []
+    lines = [damage.columns().index(f"{which} short line") for which in ("likeliest", "usual")]
     for part in (np.s_[58:63, 58:63], np.s_[60, 30:90], np.s_[30:90, 60]):
         given = chance.copy()
         given[part] = 0.9
         given[60, 60] = 0.9
         # Where there is no second answer, damage is half as likely as the first one says.
         given = np.where(where, given, 2 * given).astype(np.float32)
-        along.append(np.exp(damage.features(frame, maps_of(frame), given, given, where)[0, damage.LIKELIEST : damage.USUAL + 1]))
+        along.append(np.exp(damage.features(frame, maps_of(frame), given, given, where)[0, lines]))
     spot, across, down = along
     np.testing.assert_allclose(across, [0.9 + 1e-3, (0.9 + 8 * 0.01) / 9 + 1e-3], rtol=1e-4)
     np.testing.assert_allclose(down, across, rtol=1e-4)

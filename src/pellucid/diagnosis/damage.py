@@ -21,7 +21,7 @@ from pellucid import mending, motion
 from pellucid.diagnosis import estimator
 from pellucid.images import Pixels
 
-__all__ = ["GUESS", "GUESS_LARGER", "features", "glimpsed", "judged", "load"]
+__all__ = ["GUESS", "GUESS_LARGER", "columns", "features", "glimpsed", "judged", "load"]
 
 GUESS, GUESS_LARGER = 0.1, 0.05
 """The chance in the first answer, and in that at twice the size, from which a place is looked at again, and judged."""
@@ -43,9 +43,6 @@ UPRIGHT, IN_LINE = 0.2, 0.3
 """How much of an upright line a place must be of (`mending.upright`), or by how much more chance the likeliest line through it must
 have than the median of all, for it to be in a line."""
 
-LIKELIEST, USUAL, LIKELIEST_LONG = 18, 19, 50
-"""The features of the chance along the likeliest line, and of the median; that along the likeliest long line."""
-
 SURE = 0.6
 """The mean chance from which damage counts as seen, when it is counted around a place."""
 
@@ -58,7 +55,7 @@ BLOCK = 4
 CELL, NEAR_CELLS, CELLS, ALL_CELLS = 8, 3, 5, 15
 """Rows and columns of the cells of which the highest value stands for all, and how many cells to each side, or across, count."""
 
-WAYS = ((12, 3, 8), (30, 3, 12), (8, 2, 8))
+WAYS = {"short": (12, 3, 8), "long": (30, 3, 12), "shorter": (8, 2, 8)}
 """Lines through a place: pixels to both sides, from each to the next of which the chance counts, and directions."""
 
 COLOURED = 5
@@ -84,12 +81,31 @@ def features(
     where: NDArray[np.bool_],
     larger: Pixels | None = None,
 ) -> NDArray[np.float32]:
-    """The network's input (n, 54) for the places ``where`` (h, w) of a frame (h, w, 3) in [0, 1].
+    """The network's input (n, 54) for the places ``where`` (h, w) of a frame (h, w, 3) in [0, 1]; `columns` names it.
 
     ``maps`` are `mending.upright` of its mean channel and both planes of `mending.small_things`. ``first`` and ``turned`` (h, w)
     are the chances in both answers; what ``turned`` says elsewhere does not count, and damage is half as likely there as ``first``
     says. ``larger`` (h, w) is the chance at twice the size; without it the mean of the others stands for it.
     """
+    return np.stack(list(_measured(frame, maps, first, turned, where, larger).values()), axis=1).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def columns() -> tuple[str, ...]:
+    """The names of what `features` gives, in its order."""
+    plane = np.zeros((8, 8), np.float32)
+    return tuple(_measured(plane[..., None].repeat(3, axis=2), (plane,) * 3, plane, plane, plane == 0, None))
+
+
+def _measured(
+    frame: Pixels,
+    maps: Sequence[Pixels],
+    first: Pixels,
+    turned: Pixels,
+    where: NDArray[np.bool_],
+    larger: Pixels | None,
+) -> dict[str, Pixels]:
+    """The features (n,) by name."""
     chance: Pixels = np.where(where, first + turned, first) * np.float32(0.5)
     finer = chance if larger is None else larger
     upright, lighter, darker = maps
@@ -116,51 +132,52 @@ def features(
     highest = mending.extreme(chance, np.maximum, 7)[where]
     both = np.maximum(chance, finer)
     both_cells, finer_cells = _highest(both), _highest(finer)
-    planes = [
-        _odds(own),
-        _logarithm(first[where], 0.01) - _logarithm(turned[where], 0.01),
-        _odds(highest),
-        *(_logarithm(_mean(chance, reach)[where], 1e-3) for reach in NEARBY),
-        _logarithm(around, 1e-4),
-        _logarithm(farther, 1e-4),
-        _logarithm(far((chance >= SURE).astype(np.float32), FAR)[0], 1e-5),
-        _logarithm(np.where(up > down, like_light, like_dark), 1e-4),
-        np.abs(upright[where]),
-        _logarithm(up, 0.01),
-        _logarithm(down, 0.01),
-        detail,
-        _logarithm(np.maximum(up, down), 0.01) - detail,
-        (colour - _mean(colour, COLOURED))[where],
-        colour[where],
-        plane[where],
-        _logarithm(mending.extreme(edges, np.maximum, 3)[where], 0.01),
-        *_along(chance, rows, columns, *WAYS[0]),
-        *_beside_filling(frame, where),
-        *_beside_things(plane, (lighter, darker), where, of_light),
-        cells(both_cells, ALL_CELLS, 1e-3),
-        cells(both_cells, CELLS, 1e-3),
-        cells((both_cells > SURE).astype(np.float32), ALL_CELLS, 1e-3),
-        *(_logarithm(far(where.astype(np.float32), reach)[0], least) for reach, least in ((8, 0.01), (FAR, 1e-4))),
-        _odds(finer[where]),
-        _odds(mending.extreme(finer, np.maximum, 7)[where]),
-        *(_logarithm(_mean(finer, reach)[where], 1e-3) for reach in NEARBY),
-        cells(finer_cells, CELLS, 1e-3),
-        cells(finer_cells, ALL_CELLS, 1e-3),
-        cells((finer_cells > SURE).astype(np.float32), ALL_CELLS, 1e-3),
-        np.where(
+    found = {
+        "odds": _odds(own),
+        "first over turned": _logarithm(first[where], 0.01) - _logarithm(turned[where], 0.01),
+        "highest odds": _odds(highest),
+        **{f"mean within {reach}": _logarithm(_mean(chance, reach)[where], 1e-3) for reach in NEARBY},
+        "mean around": _logarithm(around, 1e-4),
+        "mean far around": _logarithm(farther, 1e-4),
+        "sure far around": _logarithm(far((chance >= SURE).astype(np.float32), FAR)[0], 1e-5),
+        "as light far around": _logarithm(np.where(up > down, like_light, like_dark), 1e-4),
+        "upright": np.abs(upright[where]),
+        "lighter": _logarithm(up, 0.01),
+        "darker": _logarithm(down, 0.01),
+        "detail": detail,
+        "over detail": _logarithm(np.maximum(up, down), 0.01) - detail,
+        "colour over colour around": (colour - _mean(colour, COLOURED))[where],
+        "colour": colour[where],
+        "light": plane[where],
+        "edge": _logarithm(mending.extreme(edges, np.maximum, 3)[where], 0.01),
+        **_along("short", chance, rows, columns),
+        **_beside_filling(frame, where),
+        **_beside_things(plane, (lighter, darker), where, of_light),
+        "cells": cells(both_cells, ALL_CELLS, 1e-3),
+        "cells around": cells(both_cells, CELLS, 1e-3),
+        "sure cells": cells((both_cells > SURE).astype(np.float32), ALL_CELLS, 1e-3),
+        "places nearby": _logarithm(far(where.astype(np.float32), 8)[0], 0.01),
+        "places far around": _logarithm(far(where.astype(np.float32), FAR)[0], 1e-4),
+        "finer odds": _odds(finer[where]),
+        "highest finer odds": _odds(mending.extreme(finer, np.maximum, 7)[where]),
+        **{f"finer mean within {reach}": _logarithm(_mean(finer, reach)[where], 1e-3) for reach in NEARBY},
+        "finer cells around": cells(finer_cells, CELLS, 1e-3),
+        "finer cells": cells(finer_cells, ALL_CELLS, 1e-3),
+        "sure finer cells": cells((finer_cells > SURE).astype(np.float32), ALL_CELLS, 1e-3),
+        "finer cells as light": np.where(
             of_light,
             cells(_highest(np.where(light, finer, 0)), ALL_CELLS, 1e-3),
             cells(_highest(np.where(light, 0, finer)), ALL_CELLS, 1e-3),
         ),
-        np.full(len(rows), larger is not None, np.float32),
-    ]
+        "looked at in twice the size": np.full(len(rows), larger is not None, np.float32),
+    }
     wide = mending.extreme(both, np.maximum, 3)
-    for ways in WAYS[1:]:
-        planes += _along(wide, rows, columns, *ways)
-    return np.stack(planes, axis=1).astype(np.float32)
+    for name in ("long", "shorter"):
+        found |= _along(name, wide, rows, columns)
+    return found
 
 
-def _beside_filling(frame: Pixels, where: NDArray[np.bool_]) -> list[Pixels]:
+def _beside_filling(frame: Pixels, where: NDArray[np.bool_]) -> dict[str, Pixels]:
     """How far places are from what a rough filling of all of them puts there: on the whole, to which side, from channel to channel;
     which share of white, or of black, would make that of it, and by how much that differs between channels; the filling's light and
     colour, the place's colour, and the difference nearby."""
@@ -176,22 +193,22 @@ def _beside_filling(frame: Pixels, where: NDArray[np.bool_]) -> list[Pixels]:
         return np.asarray(np.ptp(values, axis=1), dtype=np.float32)
 
     nearby = _mean(mending.gray(np.abs(frame - rough)), 2)
-    return [
-        np.abs(apart).mean(axis=1),
-        side[:, 0],
-        spread(np.abs(apart)),
-        np.clip(covered.mean(axis=1), -1, 2),
-        np.clip(spread(covered), 0, 2),
-        filling.mean(axis=1),
-        spread(filling),
-        spread(given),
-        _logarithm(nearby[where], 0.005),
-    ]
+    return {
+        "off the filling": np.abs(apart).mean(axis=1),
+        "to which side": side[:, 0],
+        "off the filling by channel": spread(np.abs(apart)),
+        "covered": np.clip(covered.mean(axis=1), -1, 2),
+        "covered by channel": np.clip(spread(covered), 0, 2),
+        "light of the filling": filling.mean(axis=1),
+        "colour of the filling": spread(filling),
+        "colour of the place": spread(given),
+        "off the filling nearby": _logarithm(nearby[where], 0.005),
+    }
 
 
 def _beside_things(
     plane: Pixels, things: tuple[Pixels, Pixels], where: NDArray[np.bool_], of_light: NDArray[np.bool_]
-) -> list[Pixels]:
+) -> dict[str, Pixels]:
     """How strong small things around places are that nobody took for damage, and as light or dark as these, and by how much the
     places are stronger; how rough the picture is around them, and in them."""
     rows, columns = (each // CELL for each in np.nonzero(where))
@@ -208,15 +225,15 @@ def _beside_things(
     rough[1:-1, 1:-1] = np.abs(4 * plane[1:-1, 1:-1] - plane[:-2, 1:-1] - plane[2:, 1:-1] - plane[1:-1, :-2] - plane[1:-1, 2:])
     rest, share = (_mean(_coarse(each), AROUND // BLOCK) for each in (np.where(spared, 0, rough), (~spared).astype(np.float32)))
     beside = (rest / np.maximum(share, LEAST))[tuple(each // BLOCK for each in np.nonzero(where))]
-    return [
-        usual,
-        most,
-        like(motion.box(light, 3), motion.box(dark, 3)),
-        own - usual,
-        own - most,
-        _logarithm(beside.astype(np.float32), 0.002),
-        _logarithm(rough[where], 0.005),
-    ]
+    return {
+        "usual thing": usual,
+        "greatest thing": most,
+        "things beside": like(motion.box(light, 3), motion.box(dark, 3)),
+        "over the usual thing": own - usual,
+        "over the greatest thing": own - most,
+        "rough around": _logarithm(beside.astype(np.float32), 0.002),
+        "rough": _logarithm(rough[where], 0.005),
+    }
 
 
 def _highest(plane: Pixels) -> Pixels:
@@ -253,10 +270,9 @@ def _mean(plane: Pixels, reach: int) -> Pixels:
     return motion.box(plane, 2 * reach + 1)
 
 
-def _along(
-    chance: Pixels, rows: NDArray[np.intp], columns: NDArray[np.intp], reach: int, each: int, ways: int
-) -> tuple[Pixels, Pixels]:
+def _along(name: str, chance: Pixels, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> dict[str, Pixels]:
     """The logarithm of the mean chance along lines through places: along the likeliest, and the median of all."""
+    reach, each, ways = WAYS[name]
     padded = np.pad(chance, reach, mode="edge")
     across = padded.shape[1]
     places, flat = (rows + reach) * across + columns + reach, padded.ravel()
@@ -268,7 +284,10 @@ def _along(
         for step in steps:
             total += flat[places + round(step * down) * across + round(step * right)]
         means.append(total / np.float32(len(steps)))
-    return _logarithm(np.max(means, axis=0), 1e-3), _logarithm(np.median(means, axis=0).astype(np.float32), 1e-3)
+    return {
+        f"likeliest {name} line": _logarithm(np.max(means, axis=0), 1e-3),
+        f"usual {name} line": _logarithm(np.median(means, axis=0).astype(np.float32), 1e-3),
+    }
 
 
 def judged(
@@ -286,7 +305,8 @@ def judged(
     parts = [load().of(inputs[start : start + MOST])[:, 0] for start in range(0, len(inputs), MOST)]
     chance = np.asarray(1 / (1 + np.exp(-np.clip(np.concatenate(parts), -30, 30))), dtype=np.float32)
     if larger is not None:
-        likeliest, usual, long = np.exp(inputs[:, [LIKELIEST, USUAL, LIKELIEST_LONG]].T)
+        lines = [columns().index(f"{name} line") for name in ("likeliest short", "usual short", "likeliest long")]
+        likeliest, usual, long = np.exp(inputs[:, lines].T)
         wide = mending.grown(_mean(np.where(where, (first + turned) / 2, 0), ACROSS) >= WIDE, RIM)
         least = np.where(wide, np.float32(UNSEEN_WIDE), np.float32(UNSEEN))
         in_line = (np.abs(maps[0]) >= UPRIGHT)[where] | (likeliest - usual >= IN_LINE)
