@@ -264,6 +264,23 @@ def test_a_smooth_thing_before_a_smooth_scene_is_no_light_that_wanders(sigma: fl
     assert min(gains_of(frames, model, sigma)) > -0.1
 
 
+@pytest.mark.parametrize(("level", "least", "most"), [(0.0, 0.5, 0.6), (10.0, 0.8, 1.0)])
+def test_a_smooth_scene_that_is_another_in_each_frame_is_left_alone(level: float, least: float, most: float) -> None:
+    """Waves 40 to 90 pixels long, of a fifth of the noise: no place by itself says that they are others, all together do."""
+    down, right = np.mgrid[:160, :208]
+    lamp = 0.5 + 0.15 * np.sign(np.sin(right / 7))[..., None]
+    rng = np.random.default_rng(0)
+    past: following.Fused | None = None
+    for frame in range(2):
+        waves = np.zeros(lamp.shape)
+        for angle, length, phase in rng.uniform((0, 40, 0), (6.3, 90, 6.3), (8, 3)):
+            waves += 0.5 * np.sin(6.3 / length * (down * np.sin(angle) + right * np.cos(angle)) + phase)[..., None]
+        given = noisy([lamp + level / 255 * waves], 50, frame)[0]
+        past = following.fuse(given, variance_of(given.shape, 50), past)
+    assert past is not None
+    assert least < past.share.mean() < most
+
+
 def test_black_with_noise_on_both_sides_of_it_stays_black(model: Restorer) -> None:
     """Frames whose noise goes beyond black, as those of a camera that is not cut off there."""
     clean = np.full((112, 160, 3), 0.01, np.float32)

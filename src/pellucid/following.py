@@ -69,6 +69,11 @@ SURER = 10.0
 """By how many times more change counts where it is as large as the noise's variance: what is surely another thing leaves no
 trace."""
 
+AT_MOST, MANY, MORE_SURE = 4.0, 1.6, 64.0
+"""The two widest means are looked at together with those around them, too, each for so many times what noise makes of it at most.
+Noise alone gives 0.92 times that; beyond so many times they are other smooth things, as in a camera that is thrown round, and
+count so many times: where a picture is smooth, the still denoiser takes away far more noise than elsewhere."""
+
 DRIFT = 0.006
 """Change of each pixel that is expected from frame to frame, as a share of the noise's variance: it bounds the memory to thirteen
 frames."""
@@ -461,6 +466,15 @@ def _change(
             scale = float(np.clip(ratio, 1, highest if past is None else min(highest, RISE * past[number])))
         usual.append(scale)
         more = window.more if white else 1 + LOOSER * (window.more - 1) / (1 if window.second > 1 else 4)
+        if white and window.of == "mean" and window.second == 1:
+            # None counts for much: a small thing that is surely another is no change of all around it.
+            step = window.first // 2
+            usually = np.float32(share) * smooth[::step, ::step]
+            many = _around(np.minimum(found[0][::step, ::step], np.float32(AT_MOST) * usually), 2 * (2 * window.first // step) + 1)
+            many -= np.float32(MANY) * usually
+            if many.max() > 0:
+                many *= np.float32(MORE_SURE)
+                np.maximum(change, _spread(many, step, change.shape), out=change)
         for each in found:
             each -= np.float32(more * scale * share) * smooth
             np.maximum(change, each, out=change)
@@ -498,6 +512,17 @@ def _moves() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     values = np.linspace(-4, 8, 1201)
     means = cut_at_zero(values)
     return means, means - values
+
+
+def _around(plane: Pixels, side: int) -> Pixels:
+    """The mean (h, w) of the window of ``side`` pixels (odd) around each, as far as it lies in the plane."""
+    for _ in range(2):
+        length = len(plane)
+        sums = np.concatenate([np.zeros((1, plane.shape[1])), np.cumsum(plane, axis=0, dtype=np.float64)])
+        middle = np.arange(length)
+        low, high = np.maximum(middle - side // 2, 0), np.minimum(middle + side // 2 + 1, length)
+        plane = ((sums[high] - sums[low]) / (high - low)[:, None]).T
+    return np.asarray(plane, np.float32)
 
 
 def _squares(plane: Pixels, window: _Window) -> Pixels:
