@@ -125,7 +125,8 @@ TRAINING_ROWS = (
     {"export"},
     {"scoring"},
     {"figures", "calibration"},
-    {"damage", "fading"},
+    {"likes"},
+    {"between", "damage", "fading"},
     {"page", "tensorboard"},
     {"run"},
 )
@@ -195,6 +196,7 @@ DIAGNOSIS_ROWS = (
     {"photons"},
     {"drawn", "extremes"},
     {"damage", "described", "doubt", "dyes", "gain", "places", "shot"},
+    {"between"},
     {"exposure", "fine"},
     {"believing"},
 )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pellucid.images import Pixels
 from pellucid.mending import MOST, gray, grown
 
-__all__ = ["passing"]
+__all__ = ["EVERY", "Line", "lines", "passing"]
 
 Mask = NDArray[np.bool_]
 Places = NDArray[np.intp]
@@ -85,12 +85,17 @@ class _Peaks:
 
 
 @dataclass(frozen=True)
-class _Line:
+class Line:
     """A line through bands of `EVERY` rows: their numbers, the pixels in which it is, and its place to parts of a pixel."""
 
     bands: Places
     columns: Places
     places: NDArray[np.float32]
+
+    @property
+    def lean(self) -> float:
+        """By how many pixels it goes aside from row to row."""
+        return float(np.polyfit(self.bands * EVERY, self.places, 1)[0])
 
 
 @dataclass(frozen=True)
@@ -117,13 +122,38 @@ def passing(frame: Pixels, came: tuple[Pixels, Pixels], hole: Mask, steps: tuple
     return gone
 
 
+def lines(planes: Sequence[Pixels], hole: Mask, steps: tuple[int, int]) -> list[tuple[Line, Pixels]]:
+    """The upright lines that are near a hole (h, w), and by how many pixels a frame each of their places goes to either neighbour,
+    (n, 2): not a number where it is not found within `NEAR`.
+
+    ``planes`` are a frame and its neighbours, in its light and where they are themselves, at the times ``steps``.
+    """
+    near = _long(grown(hole, 1), RUN + 2)[EVERY // 2 :: EVERY]
+    found: list[tuple[Line, Pixels]] = []
+    if not near.any() or min(hole.shape) < 2 * TALL:
+        return found
+    shares = [_shares(plane, TALL) for plane in planes]
+    for sign in (np.float32(1), np.float32(-1)):
+        own, *others = (_peaks(sign * share) for share in shares)
+        for line in _lines(own, near, FEWEST):
+            least = np.float32(ALIKE) * own.clear[line.bands, line.columns]
+            found.append((line, _steps(line, others, least, steps)))
+    return found
+
+
+def _steps(line: Line, others: Sequence[_Peaks], least: Pixels, steps: tuple[int, int]) -> Pixels:
+    """By how many pixels a frame the places of a line go to either neighbour (n, 2), within `NEAR`."""
+    gone = [_nearest(line, other, least, line.places, NEAR * abs(step)) / step for other, step in zip(others, steps, strict=True)]
+    return np.stack(gone, axis=1)
+
+
 def _gone(planes: Sequence[Pixels], hole: Mask, steps: tuple[int, int], tall: int, *, upright: bool) -> Mask:
     """The part of a hole that is lines from above to below which pass, or which go steadily where they are not ``upright``."""
     near = _long(grown(hole, 1), RUN + 2)[EVERY // 2 :: EVERY]
     if not near.any():
         return np.zeros_like(hole)
     shares = [_shares(planes[0], tall)]
-    found: list[tuple[_Line, _Way]] = []
+    found: list[tuple[Line, _Way]] = []
     for sign in (np.float32(1), np.float32(-1)):
         own = _peaks(sign * shares[0])
         lines = _lines(own, near, FEWEST if upright else FEWEST_LEVEL)
@@ -187,7 +217,7 @@ def _peaks(shares: Pixels) -> _Peaks:
     return _Peaks(place.astype(np.float32), np.where(peak, high, np.float32(0)))
 
 
-def _lines(peaks: _Peaks, near: Mask, fewest: int) -> list[_Line]:
+def _lines(peaks: _Peaks, near: Mask, fewest: int) -> list[Line]:
     """The lines that are clear, from above to below, of so many places or more, that are ``near`` (bands, w) what was found."""
     bands, columns = np.nonzero(peaks.clear >= np.float32(CLEAR))
     places = peaks.place[bands, columns]
@@ -220,10 +250,10 @@ def _lines(peaks: _Peaks, near: Mask, fewest: int) -> list[_Line]:
     if not len(order):
         return []
     parts = np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
-    return [_Line(bands[part], columns[part], places[part]) for part in parts]
+    return [Line(bands[part], columns[part], places[part]) for part in parts]
 
 
-def _way(line: _Line, own: _Peaks, others: Sequence[_Peaks], steps: tuple[int, int], moving: Sequence[_Peaks] | None) -> _Way:
+def _way(line: Line, own: _Peaks, others: Sequence[_Peaks], steps: tuple[int, int], moving: Sequence[_Peaks] | None) -> _Way:
     """How a line goes: an upright one with those of the other frames that are ``moving``, a level one without."""
     # Where both lie on one side, the way from this frame to the farther one says more.
     both = steps[0] < 0 < steps[1]
@@ -233,10 +263,7 @@ def _way(line: _Line, own: _Peaks, others: Sequence[_Peaks], steps: tuple[int, i
     weights /= weights.sum()
     sharp = 1.0 if both else 2.0
     least = np.float32(ALIKE) * own.clear[line.bands, line.columns]
-    gone: Pixels = np.stack(
-        [_nearest(line, other, least, line.places, NEAR * abs(step)) / step for other, step in zip(others, steps, strict=True)],
-        axis=1,
-    )
+    gone = _steps(line, others, least, steps)
     if moving is not None and (np.isfinite(gone).mean(axis=0) < SOME).all():
         gone = _fast(line, moving, least, steps)
     paces, apart = gone @ weights, sharp * (gone[:, 1] - gone[:, 0])
@@ -250,7 +277,7 @@ def _way(line: _Line, own: _Peaks, others: Sequence[_Peaks], steps: tuple[int, i
     return _Way(pace, away, float(alike.mean()))
 
 
-def _surely(line: _Line, way: _Way, *, upright: bool) -> bool:
+def _surely(line: Line, way: _Way, *, upright: bool) -> bool:
     """Whether a line passes, whatever others do: most of it, or enough of one that goes where no scratch does."""
     if abs(way.apart) >= _uneven(way.pace, STEADY if upright else WHOLE_LINE):
         return False
@@ -266,7 +293,7 @@ def _uneven(pace: float, least: float = 0.0) -> float:
     return max(least, min(2 * (abs(pace) - BOTH), SLOWEST + UNEVEN * abs(pace)))
 
 
-def _nearest(line: _Line, other: _Peaks, least: Pixels, to: Pixels, within: float | Pixels) -> Pixels:
+def _nearest(line: Line, other: _Peaks, least: Pixels, to: Pixels, within: float | Pixels) -> Pixels:
     """How far the peak of another frame that is as clear as ``least``, and nearest to the places ``to``, lies from the line's
     places; not a number where none is near."""
     reach = int(np.ceil(np.max(within))) + 1
@@ -289,12 +316,12 @@ def _moving(other: _Peaks, own: _Peaks) -> _Peaks:
     return _Peaks(other.place, np.where(stays, np.float32(0), other.clear))
 
 
-def _fast(line: _Line, moving: Sequence[_Peaks], least: Pixels, steps: tuple[int, int]) -> Pixels:
+def _fast(line: Line, moving: Sequence[_Peaks], least: Pixels, steps: tuple[int, int]) -> Pixels:
     """By how many pixels a frame a line that stays nowhere near goes to either neighbour (n, 2), as far as both agree on a way."""
     tries = np.array([pace for pace in range(-FAST, FAST + 1) if abs(pace) > NEAR], np.float32)
     # All at once: the line again and again, each time somewhere else.
     many = len(tries)
-    tried = _Line(np.tile(line.bands, many), np.tile(line.columns, many), np.tile(line.places, many))
+    tried = Line(np.tile(line.bands, many), np.tile(line.columns, many), np.tile(line.places, many))
     clear: Pixels = np.tile(least, many)
     paces: Pixels = np.repeat(tries, len(least))
     within = np.maximum(1, np.abs(paces) * np.float32(UNEVEN / 2))
@@ -308,7 +335,7 @@ def _fast(line: _Line, moving: Sequence[_Peaks], least: Pixels, steps: tuple[int
     return np.asarray(both[:, counts.argmax()].T, np.float32)
 
 
-def _around(line: _Line, hole: Mask, ends: int) -> Mask:
+def _around(line: Line, hole: Mask, ends: int) -> Mask:
     """The pixels of a hole that are of a line: for `RUN` rows or more, and none of a blotch before it."""
     middle = line.bands * EVERY + EVERY // 2
     rows = np.arange(max(0, middle[0] - ends), min(len(hole), middle[-1] + ends + 1))

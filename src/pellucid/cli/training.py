@@ -268,10 +268,10 @@ def add_calibrate(commands: Commands) -> None:
     )
     command.add_argument(
         "what",
-        choices=("noise", "gain", "confidence", "fading", "damage"),
+        choices=("noise", "gain", "confidence", "fading", "damage", "between"),
         help="noise: the network that measures noise; gain: the network that predicts what 'photo' gains; confidence: the network "
         "that predicts how far each pixel is off; fading: the network that reads how far dyes have faded; damage: the network that "
-        "judges what 'film' has found in a picture alone",
+        "judges what 'film' has found in a picture alone; between: the network that judges what it has found in clips",
     )
     command.add_argument("--images", type=Path, help="a folder of clean photographs, or a pack (default: those of 'fetch photos')")
     command.add_argument("-o", "--out", type=Path, required=True, metavar="FILE.npz", help="the weights' file")
@@ -279,7 +279,7 @@ def add_calibrate(commands: Commands) -> None:
         "--examples",
         type=count,
         default=16_000,
-        help="examples to learn from (default: 16000; gain needs 3500, confidence 1200, fading 144000, damage 700)",
+        help="examples to learn from (default: 16000; gain needs 3500, confidence 1200, fading 144000, damage 700, between 1200)",
     )
     command.add_argument("--seed", type=seed, default=0, help="the seed of crops and noise (default: 0)")
     command.add_argument("--force", action="store_true", help="overwrite weights that exist")
@@ -290,7 +290,7 @@ def _calibrate(options: argparse.Namespace) -> int:
 
     with requiring("train"):
         from pellucid.tasks import film
-        from pellucid.training import calibration, damage, fading, recipes
+        from pellucid.training import between, calibration, damage, fading, recipes
         from pellucid.training.pictures import load
 
     if options.out.suffix != ".npz":
@@ -300,7 +300,7 @@ def _calibrate(options: argparse.Namespace) -> int:
         plan.check_apart(options.out, [options.images])
     if saving.exists(options.out) and not options.force:
         raise FileError(f"{options.out} exists; --force overwrites it")
-    table = replace(recipes.find("film-find" if options.what in ("fading", "damage") else "photo").data, scales=(1.0,))
+    table = replace(recipes.find("film-find" if options.what in ("fading", "damage", "between") else "photo").data, scales=(1.0,))
     pictures = load(options.images, table)
 
     def show(done: int, of: int) -> None:
@@ -329,15 +329,18 @@ def _calibrate(options: argparse.Namespace) -> int:
         )
         held = partial(fading.examples, list(pictures.valid), max(60, options.examples // 8), options.seed + 1)
         return finished(dyes, held, fading.scores)
-    if options.what == "damage":
-        look = partial(film.looks, restorer.load(film.FAMILY).models)
-        judge = damage.trained(
-            damage.examples(look, list(pictures.train), options.examples, options.seed, show),
+    if options.what in ("damage", "between"):
+        finding, judging = restorer.load(film.FAMILY).models, damage if options.what == "damage" else between
+        places = partial(damage.examples, partial(film.looks, finding))
+        if options.what == "between":
+            places = partial(between.examples, partial(film.glanced, finding))
+        judge = judging.trained(
+            places(list(pictures.train), options.examples, options.seed, show),
             steps=min(4000, 20 * options.examples),
             seed=options.seed,
         )
-        held = partial(damage.examples, look, list(pictures.valid), max(10, options.examples // 8), options.seed + 1)
-        return finished(judge, held, damage.scores)
+        held = partial(places, list(pictures.valid), max(10, options.examples // 8), options.seed + 1)
+        return finished(judge, held, judging.scores)
     of_gain = options.what == "gain"
     make = partial(calibration.gain_examples, restorer.load("photo")) if of_gain else calibration.examples
     scores = calibration.gain_scores if of_gain else calibration.scores

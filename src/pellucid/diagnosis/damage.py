@@ -21,7 +21,7 @@ from pellucid import mending, motion
 from pellucid.diagnosis import estimator
 from pellucid.images import Pixels
 
-__all__ = ["GUESS", "GUESS_LARGER", "columns", "features", "glimpsed", "judged", "load"]
+__all__ = ["GUESS", "GUESS_LARGER", "beside_filling", "beside_things", "columns", "features", "glimpsed", "judged", "load"]
 
 GUESS, GUESS_LARGER = 0.1, 0.05
 """The chance in the first answer, and in that at twice the size, from which a place is looked at again, and judged."""
@@ -151,8 +151,8 @@ def _measured(
         "light": plane[where],
         "edge": _logarithm(mending.extreme(edges, np.maximum, 3)[where], 0.01),
         **_along("short", chance, rows, columns),
-        **_beside_filling(frame, where),
-        **_beside_things(plane, (lighter, darker), where, of_light),
+        **beside_filling(frame, where),
+        **beside_things(plane, (lighter, darker), where, of_light),
         "cells": cells(both_cells, ALL_CELLS, 1e-3),
         "cells around": cells(both_cells, CELLS, 1e-3),
         "sure cells": cells((both_cells > SURE).astype(np.float32), ALL_CELLS, 1e-3),
@@ -177,11 +177,11 @@ def _measured(
     return found
 
 
-def _beside_filling(frame: Pixels, where: NDArray[np.bool_]) -> dict[str, Pixels]:
+def beside_filling(frame: Pixels, where: NDArray[np.bool_], rough: Pixels | None = None) -> dict[str, Pixels]:
     """How far places are from what a rough filling of all of them puts there: on the whole, to which side, from channel to channel;
     which share of white, or of black, would make that of it, and by how much that differs between channels; the filling's light and
     colour, the place's colour, and the difference nearby."""
-    rough = mending.roughly_filled(frame, mending.grown(where, 1))
+    rough = mending.roughly_filled(frame, mending.grown(where, 1)) if rough is None else rough
     filling, given = rough[where], frame[where]
     apart = given - filling
     side = np.sign(apart.mean(axis=1))[:, None]
@@ -206,7 +206,7 @@ def _beside_filling(frame: Pixels, where: NDArray[np.bool_]) -> dict[str, Pixels
     }
 
 
-def _beside_things(
+def beside_things(
     plane: Pixels, things: tuple[Pixels, Pixels], where: NDArray[np.bool_], of_light: NDArray[np.bool_]
 ) -> dict[str, Pixels]:
     """How strong small things around places are that nobody took for damage, and as light or dark as these, and by how much the

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pellucid import alphas, diagnosis, images, mending, motion, passing, reels, registration, tiling, wear
 from pellucid.cards import Card
 from pellucid.degradations import Degradation
-from pellucid.diagnosis import damage
+from pellucid.diagnosis import between, damage
 from pellucid.engines import Graph, Models
 from pellucid.errors import OptionError
 from pellucid.images import Image, Pixels, Rows
@@ -38,6 +38,7 @@ __all__ = [
     "RUN_IN",
     "Learning",
     "follow",
+    "glanced",
     "known",
     "looks",
     "prepare",
@@ -205,6 +206,7 @@ class _Work:
     rare: float = RARE_ALONE
     alone: bool = False
     judged: bool = False
+    names: frozenset[str] = frozenset()
     twice: _Twice | None = None
     scales: tuple[int, ...] = (1,)
     counted: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
@@ -251,6 +253,7 @@ def prepare(view: View, models: Models, settings: FilmSettings) -> base.Job:
         rare=rare,
         alone=alone,
         judged=judged,
+        names=frozenset(_names(models)),
         twice=_Twice(find, _floats(view.picture)) if judged and find is not None and height * width <= LARGE[0] else None,
         scales=(1, *(2 ** (power + 1) for power, least in enumerate(LARGE) if height * width > least)),
     )
@@ -346,6 +349,25 @@ def looks(models: Models, frame: Pixels) -> tuple[Pixels, Pixels, Pixels, Pixels
     turned = find(np.ascontiguousarray(given[:, ::-1, ::-1])[None])[0, 0, ::-1, ::-1]
     part = slice(height), slice(width)
     return first[part], turned[part], larger, given[UPRIGHT : UPRIGHT + 3, :height, :width]
+
+
+def glanced(models: Models, frame: Pixels, came: tuple[Pixels, Pixels], steps: tuple[int, int] = (-1, 1)) -> between.Seen:
+    """What is found in a frame (h, w, 3) of a clip beside its neighbours, ``came``, at the times ``steps``, before that is judged.
+
+    Raises `OptionError` where no file of the models finds damage.
+    """
+    find, fill = _roles(models, alone=False)
+    if find is None:
+        raise OptionError(f"no model of {', '.join(sorted(_names(models)))} finds damage")
+    height, width = frame.shape[:2]
+    around = (mending.brought(frame, came[0]), mending.brought(frame, came[1]))
+    work = _Work(find, fill, FilmSettings(), around, came, steps, rare=RARE if steps[0] < 0 < steps[1] else RARE_AT_ENDS)
+    pad = ((0, -height % 8), (0, -width % 8), (0, 0))
+    padded = [np.pad(each, pad, mode="edge") for each in (frame, *around)]
+    place = Place(0, 0, height, width, (height, width))
+    chance = _chance(work, padded[0], (padded[1], padded[2]), place)[:height, :width]
+    sure = _sure(work)
+    return _left(between.Seen(frame, around, came, chance, mending.held_back(chance, sure, FAINTER * sure), steps))
 
 
 def _mended_at_once(models: Models, card: Card, settings: FilmSettings) -> base.Job:
@@ -473,10 +495,12 @@ def _mended(work: _Work, planes: Pixels, place: Place, room: Pixels) -> Pixels:
     hole = chance >= sure if work.judged else mending.held_back(chance, sure, FAINTER * sure)
     # Weather shows in the whole frame, and so do lines that pass: pieces would not come to the same answer.
     whole = place.height >= place.within[0] and place.width >= place.within[1]
-    if whole and around is not None and work.came is not None and work.find is not None:
+    if whole and around is not None and work.came is not None and work.find is not None and hole.any():
         came = (_part(work.came[0], place), _part(work.came[1], place))
-        hole &= ~mending.falling(frame, *around, hole, work.steps, came=came)
-        hole &= ~passing.passing(frame, came, hole, work.steps)
+        seen = _left(between.Seen(frame, around, came, chance, hole, work.steps))
+        hole = seen.hole
+        if JUDGED in work.names:
+            hole[hole] = between.judged(seen) >= sure
     work.counted[place.top, place.left] = int(hole.sum()), hole.size
     if work.settings.show_damage:
         return np.where(hole, chance, np.float32(0))[None]
@@ -502,6 +526,12 @@ def _mended(work: _Work, planes: Pixels, place: Place, room: Pixels) -> Pixels:
         output = output * gain ** np.float32(1 / np.mean(work.fading.power))
     # A piece must not give back what it was given.
     return np.array(output, dtype=np.float32)
+
+
+def _left(seen: between.Seen) -> between.Seen:
+    """What is left of what was found without what falls and lines that pass."""
+    hole = seen.hole & ~mending.falling(seen.frame, *seen.around, seen.hole, seen.steps, came=seen.came)
+    return replace(seen, hole=hole & ~passing.passing(seen.frame, seen.came, hole, seen.steps))
 
 
 def _part(whole: Pixels, place: Place) -> Pixels:

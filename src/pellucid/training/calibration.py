@@ -312,6 +312,7 @@ def train(
     batch: int = 256,
     jitter: float = 0.05,
     dropout: float = 0.0,
+    outputs: int | None = None,
 ) -> estimator.Weights:
     """The network trained on the examples: three layers, Adam, the rate falling to 0; ``batch`` examples a step; ``jitter`` is
     the deviation of noise that is added to features, ``dropout`` the share of the inner values that are left out of each step.
@@ -319,7 +320,9 @@ def train(
     With several ``members``, each from other random weights, the network answers their mean: they lie side by side in its layers.
     """
     trained = [
-        _trained(learnt, steps, seed + index, loss=loss, hidden=hidden, batch=batch, jitter=jitter, dropout=dropout)
+        _trained(
+            learnt, steps, seed + index, loss=loss, hidden=hidden, batch=batch, jitter=jitter, dropout=dropout, outputs=outputs
+        )
         for index in range(members)
     ]
     if members == 1:
