@@ -191,6 +191,12 @@ def test_planes_that_are_alike_are_brought_once(name: str, part: str, engine: st
     np.testing.assert_array_equal(graph(spare), graph(once))
 
 
+@pytest.mark.parametrize("alike", [(0, 1, 2) * 3, (*range(12), *[None] * 8)])
+def test_a_model_that_takes_other_planes_than_are_brought_is_refused(alike: engines.Alike) -> None:
+    with pytest.raises(ModelError, match=f"the model takes 14 planes, and gets {len(alike)}"):
+        engines.open_graph(shipped_path("film-find"), alike=alike)
+
+
 def test_a_graph_that_does_not_begin_with_a_convolution_stays_as_it_is() -> None:
     import openvino
     from openvino import opset13

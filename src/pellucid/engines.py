@@ -197,8 +197,8 @@ def open_graph(
     it is installed, else ONNX Runtime. ``streams``: how many calls from several threads are answered side by side, each by a
     share of the cores; no answer depends on it. ``alike``: where some of the card's planes are always the same, or 0, calls bring
     each once, and no plane of zeros: the number, among those that are brought, of each of the card's planes, None for zeros. The
-    picture's own channels come first. Raises `ModelError` for a missing or foreign file, `EngineError` for a device or an
-    engine that is not here, and for a factor that the model does not have.
+    picture's own channels come first. Raises `ModelError` for a missing or foreign file, and for one that takes other planes than
+    ``alike`` names, `EngineError` for a device or an engine that is not here, and for a factor that the model does not have.
     """
     card = read_card(path)
     if scale not in (card.scales or (None,)):
@@ -206,6 +206,10 @@ def open_graph(
         raise EngineError(f"model {card.name!r} {does}; it cannot enlarge by {scale}")
     if scale is not None:
         card = replace(card, scale=scale)
+    own = card.channels + len(card.maps)
+    if alike and len(alike) != own:
+        # OpenVINO would join the weights of other planes without an error.
+        raise ModelError(f"{path}: the model takes {own} planes, and gets {len(alike)}")
     name = engine_for(device, engine)
     try:
         run, spare = ENGINES[name](path, card, "cuda" if device == "cuda" else "cpu", streams, alike)
