@@ -226,6 +226,7 @@ def test_denoise_tells_the_gain_and_keeps_grain(noisy: Path, tmp_path: Path, cap
         ("gain", 4, "gain: off by"),
         ("fading", 30, "unfaded touched"),
         ("damage", 4, "sure 0.5: precision"),
+        ("between", 4, "damaged pixels stay"),
     ],
 )
 def test_calibrate_makes_weights(

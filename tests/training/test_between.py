@@ -7,6 +7,7 @@ import pytest
 
 from pellucid import samples
 from pellucid.diagnosis import between as judge
+from pellucid.errors import TrainingError
 from pellucid.images import Pixels
 from pellucid.training import between, likes
 
@@ -47,3 +48,12 @@ def test_examples_say_which_share_of_a_place_is_damaged_and_the_network_learns_i
     weights = between.trained(learnt, steps=30, members=2)
     assert weights.of(learnt.features).shape == (len(learnt.features), 1)
     assert len(between.scores(weights, learnt)) == 6
+
+
+def test_where_nothing_is_found_there_is_nothing_to_learn_from() -> None:
+    def glance(frame: Pixels, came: tuple[Pixels, Pixels], steps: tuple[int, int]) -> judge.Seen:
+        nothing = np.zeros(frame.shape[:2], np.float32)
+        return judge.Seen(frame, came, came, nothing, nothing > 0, steps)
+
+    with pytest.raises(TrainingError, match="nothing was found in the examples to learn from"):
+        between.examples(glance, [np.asarray(samples.photograph())], 2, 0)

@@ -13,7 +13,7 @@ from pellucid import images, moving, wear
 from pellucid.diagnosis import between, estimator
 from pellucid.images import Pixels
 from pellucid.training import likes
-from pellucid.training.calibration import Examples, train
+from pellucid.training.calibration import Examples, gathered, train
 from pellucid.wear import shapes
 
 __all__ = ["clip", "examples", "scores", "trained"]
@@ -127,7 +127,8 @@ def examples(
     kinds: list[str] | None = None,
 ) -> Examples:
     """Places of ``count`` frames, each a pure function of ``seed`` and its number: what `between.features` says of each, and the
-    target (n, 3): the share of what was found there that is damaged, how many pixels that were, and the number of the frame."""
+    target (n, 3): the share of what was found there that is damaged, how many pixels that were, and the number of the frame. Raises
+    `TrainingError` where nothing was found in any of them."""
     features, targets = [], []
     for index in range(count):
         rng = np.random.default_rng([seed, 17, index])
@@ -141,7 +142,7 @@ def examples(
             targets.append(np.stack([right / many, many, np.full(len(rows), index)], axis=1))
         if on_progress is not None:
             on_progress(index + 1, count)
-    return Examples(np.concatenate(features), np.concatenate(targets).astype(np.float32))
+    return gathered(features, targets)
 
 
 def trained(learnt: Examples, *, steps: int, seed: int = 0, members: int = 3) -> estimator.Weights:

@@ -17,6 +17,7 @@ from torch import nn
 
 from pellucid import degradations, images
 from pellucid.diagnosis import doubt, estimator, gain, jpeg, noise, sampling
+from pellucid.errors import TrainingError
 from pellucid.restorer import Restorer
 from pellucid.saving import replacing
 from pellucid.tasks import DenoiseSettings
@@ -31,6 +32,7 @@ __all__ = [
     "examples",
     "gain_examples",
     "gain_scores",
+    "gathered",
     "save",
     "scores",
     "train",
@@ -67,6 +69,13 @@ class Examples:
 
     features: NDArray[np.float32]
     targets: NDArray[np.float32]
+
+
+def gathered(features: Sequence[NDArray[np.floating]], targets: Sequence[NDArray[np.floating]]) -> Examples:
+    """The examples of several pictures, (n, f) and (n, t) each, as one. Raises `TrainingError` where none of them gave any."""
+    if not features:
+        raise TrainingError("nothing was found in the examples to learn from; more of them, or other images, may help")
+    return Examples(np.concatenate(features).astype(np.float32), np.concatenate(targets).astype(np.float32))
 
 
 def example(picture: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -251,7 +260,7 @@ def doubt_examples(
             targets.append(np.stack([off, 255 * least], axis=1))
         if on_progress is not None:
             on_progress(index + 1, count)
-    return Examples(np.concatenate(features), np.concatenate(targets).astype(np.float32))
+    return gathered(features, targets)
 
 
 def _varied(rng: np.random.Generator) -> dict[str, float]:

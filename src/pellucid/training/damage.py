@@ -13,7 +13,7 @@ from torch import nn
 from pellucid import images, wear
 from pellucid.diagnosis import damage, estimator
 from pellucid.images import Pixels
-from pellucid.training.calibration import Examples, train
+from pellucid.training.calibration import Examples, gathered, train
 
 __all__ = ["examples", "scores", "trained"]
 
@@ -64,7 +64,8 @@ def examples(
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Examples:
     """Places of ``count`` crops, each a pure function of ``seed`` and its number: what `damage.features` says of each, and the
-    target (n, 2): whether it is damaged, and the number of its crop."""
+    target (n, 2): whether it is damaged, and the number of its crop. Raises `TrainingError` where nothing was
+    found in any of them."""
     features, targets = [], []
     for index in range(count):
         rng = np.random.default_rng([seed, 13, index])
@@ -89,7 +90,7 @@ def examples(
                 targets.append(np.stack([mask[where][chosen], np.full(len(chosen), index)], axis=1))
         if on_progress is not None:
             on_progress(index + 1, count)
-    return Examples(np.concatenate(features), np.concatenate(targets).astype(np.float32))
+    return gathered(features, targets)
 
 
 def _crop(picture: NDArray[np.uint8], rng: np.random.Generator) -> Pixels:
