@@ -97,6 +97,21 @@ def test_damage_is(defects: str, photograph: Pixels) -> None:
     assert (between.judged(what)[right] >= 0.5).mean() > 0.9
 
 
+def test_a_line_that_stands_from_top_to_bottom_is_read_as_one(photograph: Pixels) -> None:
+    """From `LINE` on: whether there is one, its share of the height, how it leans, how much of it is in both neighbours."""
+    frames = frames_of(photograph)
+    frames[:, :, 159:162] = 0.9
+    hole = np.zeros((HEIGHT, WIDTH), bool)
+    hole[:, 159:162] = True
+    hole[100:104, 40:44] = True
+    rows, columns = np.array([50, 120, 200, 101]), np.array([160, 160, 160, 41])
+    line = between.features(found(frames, hole), rows, columns)[:, between.LINE :]
+    np.testing.assert_array_equal(line[:, 0], [1, 1, 1, 0])
+    assert line[:3, 1].min() > 0.95
+    assert line[:3, 2].max() < 0.1
+    assert line[:3, 6].min() > 0.95
+
+
 def test_each_pixel_belongs_to_a_place_and_places_are_few(photograph: Pixels) -> None:
     hole = np.random.default_rng(1).random((HEIGHT, WIDTH)) < 0.2
     rows, columns, cell = between.places(found(frames_of(photograph), hole))

@@ -193,7 +193,7 @@ def roughly_filled(pixels: Pixels, hole: NDArray[np.bool_]) -> Pixels:
     planes = np.stack([pixels[..., channel] * known for channel in range(pixels.shape[2])])
     if min(hole.shape) < 2 or not known.any():
         return _pulled(planes, known).transpose(1, 2, 0)
-    # Of the finest size nothing but the hole is needed.
+    # Nothing but the hole is needed of the finest size.
     coarse = _pulled(*_pushed(planes, known))
     rows, columns = np.nonzero(hole)
     filled = pixels.copy(order="K")

@@ -189,8 +189,8 @@ class _Work:
     they are after it; ``came``: the same before they were brought there, where it is small enough for weather, and lines that pass,
     to be looked for. ``gain`` (h, w): what its values are multiplied by. ``grain``: its level, in [0, 1], one for all or (h, w),
     and ``keep`` the share that stays. ``gray``: gray in three channels. ``alone``: whether its networks are those of a
-    picture alone; ``judged``: whether their answers are judged; ``twice``: how it looks in twice its size, where that counts,
-    too."""
+    picture alone; ``judged``: whether their answers are judged; ``names``: those of the models; ``twice``: how it looks in twice
+    its size, where that counts, too."""
 
     find: Graph | None
     fill: Graph | None
