@@ -21,6 +21,7 @@ from pellucid.degradations import Degradation
 from pellucid.errors import OptionError
 from pellucid.images import Pixels
 from pellucid.tasks import base
+from pellucid.wear import shapes
 
 __all__ = ["LONE", "PARTS", "TOGETHER", "Learning", "filling_maps", "finding_maps"]
 
@@ -296,7 +297,7 @@ def _like_damage(scene: Pixels, likes: tuple[Drawing, ...], rng: np.random.Gener
     """The scene with one of ``likes`` drawn into it, sharp or a little soft."""
     height, width, channels = scene.shape
     draw = likes[int(rng.integers(len(likes)))]
-    share = _softened(_shares(height, width, lambda on: draw(on, 2 * width, 2 * height, rng)), _softness(rng))
+    share = shapes.softened(_shares(height, width, lambda on: draw(on, 2 * width, 2 * height, rng)), _softness(rng))
     shown = share * np.float32(rng.uniform(0.4, 1))
     return np.asarray(scene + shown * (_any_colour(channels, rng) - scene), dtype=np.float32)
 
@@ -324,7 +325,7 @@ def _draw_in_front(frames: Pixels, moves: list[tuple[int, int]], rng: np.random.
         softness = _softness(rng)
     colour, strength = _any_colour(channels, rng), np.float32(rng.uniform(0.4, 1))
     for frame, share in zip(frames, layers, strict=True):
-        shown = _softened(share, softness) * strength
+        shown = shapes.softened(share, softness) * strength
         frame += shown * (colour - frame)
 
 
@@ -369,12 +370,6 @@ def _softness(rng: np.random.Generator) -> int:
     """How often a drawing is softened: it is in focus, nearly, or far out of it."""
     draw = rng.random()
     return 0 if draw < 0.5 else 1 if draw < 0.8 else int(rng.integers(2, 7))
-
-
-def _softened(share: Pixels, times: int) -> Pixels:
-    for _ in range(times):
-        share = (share + np.roll(share, 1, 0) + np.roll(share, 1, 1) + np.roll(share, (1, 1), (0, 1))) / np.float32(4)
-    return share
 
 
 def _any_colour(channels: int, rng: np.random.Generator) -> Pixels:

@@ -324,7 +324,8 @@ def train(
     outputs: int | None = None,
 ) -> estimator.Weights:
     """The network trained on the examples: three layers, Adam, the rate falling to 0; ``batch`` examples a step; ``jitter`` is
-    the deviation of noise that is added to features, ``dropout`` the share of the inner values that are left out of each step.
+    the deviation of noise that is added to features, ``dropout`` the share of the inner values that are left out of each step,
+    ``outputs`` how many values the network answers with (None: as many as there are targets).
 
     With several ``members``, each from other random weights, the network answers their mean: they lie side by side in its layers.
     """

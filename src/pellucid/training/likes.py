@@ -16,6 +16,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw
 
 from pellucid.images import Pixels
+from pellucid.wear import shapes
 
 __all__ = ["KINDS", "drawn"]
 
@@ -45,9 +46,7 @@ def drawn(frames: Pixels, times: Sequence[int], rng: np.random.Generator, kinds:
         strength = np.float32(rng.uniform(0.4, 1))
         soft = 0 if rng.random() < 0.7 else int(rng.integers(1, 4))
         for frame, share in zip(made, shown, strict=True):
-            for _ in range(soft):
-                share = (share + np.roll(share, 1, 0) + np.roll(share, 1, 1) + np.roll(share, (1, 1), (0, 1))) / np.float32(4)
-            frame += strength * share[..., None] * (colour[:channels].astype(np.float32) - frame)
+            frame += strength * shapes.softened(share, soft)[..., None] * (colour[:channels].astype(np.float32) - frame)
     return made
 
 

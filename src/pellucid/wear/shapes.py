@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["branched", "patchy", "runs", "speck", "stroke", "upsampled", "wander"]
+__all__ = ["branched", "patchy", "runs", "softened", "speck", "stroke", "upsampled", "wander"]
 
 Pixels = NDArray[np.float32]
 
@@ -23,6 +23,13 @@ def speck(radius: float, soft: float, rng: np.random.Generator) -> Pixels:
         for waves, (much, turn) in enumerate(rng.random((9, 2), dtype=np.float32), 4):
             rim += np.float32(0.9 / waves) * (much - np.float32(0.3)) * np.cos(waves * angle + np.float32(6.283) * turn)
     cover: Pixels = np.clip((np.float32(radius) * rim - far) * np.float32(1 / soft) + np.float32(0.5), 0, 1)
+    return cover
+
+
+def softened(cover: Pixels, times: int) -> Pixels:
+    """A coverage (h, w) or (h, w, 1), out of focus: each of so many ``times`` the mean of two by two pixels, the edges joined."""
+    for _ in range(times):
+        cover = (cover + np.roll(cover, 1, 0) + np.roll(cover, 1, 1) + np.roll(cover, (1, 1), (0, 1))) / np.float32(4)
     return cover
 
 
