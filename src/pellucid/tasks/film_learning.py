@@ -307,7 +307,7 @@ def _draw_in_front(frames: Pixels, moves: list[tuple[int, int]], rng: np.random.
     camera than the rest, or sways: it moves by another way than the picture."""
     count, height, width, channels = frames.shape
     if rng.random() < 0.6:
-        fall = _fall(height, width, count, rng)
+        fall = _fall(height, width, rng)
         layers = [_shares(height, width, partial(fall, at)) for at in range(count)]
         softness = 0
     else:
@@ -329,7 +329,7 @@ def _draw_in_front(frames: Pixels, moves: list[tuple[int, int]], rng: np.random.
         frame += shown * (colour - frame)
 
 
-def _fall(height: int, width: int, count: int, rng: np.random.Generator) -> Callable[[int, Any], None]:
+def _fall(height: int, width: int, rng: np.random.Generator) -> Callable[[int, Any], None]:
     """A function that draws frame ``at`` of rain or snow on a canvas of twice the size. Nearer drops and flakes are larger,
     and fall faster."""
     tall, wide = 2 * height, 2 * width
