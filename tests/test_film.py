@@ -475,7 +475,7 @@ def test_damage_that_a_smaller_look_is_sure_of_is_looked_at_a_second_time() -> N
     frame = np.zeros((768, 1280, 3), np.float32)
     frame[200:206, 500:526, 0] = 0.8
     frame[..., 1] = np.linspace(0, 1, 1280)
-    chance = film._chance(film._Work(find, None, FilmSettings(), scales=(1, 2)), frame, None, WHOLE)
+    chance, _ = film._chance(film._Work(find, None, FilmSettings(), scales=(1, 2)), frame, None, WHOLE)
     hole = mending.held_back(chance, 0.5, film.FAINTER * 0.5)
     most = 0.775 / (0.775 + film.RARE_ALONE * 0.225)
     np.testing.assert_allclose(chance[200:206, 516:526], most, rtol=1e-5)
@@ -493,7 +493,7 @@ def test_a_finer_look_is_for_what_a_coarser_one_glimpses_and_for_what_it_cannot_
     frame[100, 100, 0] = 0.8
     rows, columns = np.ogrid[:768, :1280]
     frame[..., 1] = 0.6 * np.exp(-(np.square(rows - 500) + np.square(columns - 1000)) / (2 * 30**2))
-    chance = film._chance(film._Work(find, None, FilmSettings(), scales=(1, 2)), frame, None, WHOLE)
+    chance, _ = film._chance(film._Work(find, None, FilmSettings(), scales=(1, 2)), frame, None, WHOLE)
     assert chance[100, 100] > 0.5
     assert chance[500, 1000] > 0.5
     assert sizes[0] == (384, 640)

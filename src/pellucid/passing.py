@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.images import Pixels
-from pellucid.mending import MOST, gray, grown
+from pellucid.mending import BAND, MOST, gray, grown, summed
 
-__all__ = ["EVERY", "Line", "lines", "passing"]
+__all__ = ["EVERY", "Line", "Peaks", "lines", "passing"]
 
 Mask = NDArray[np.bool_]
 Places = NDArray[np.intp]
@@ -95,7 +95,8 @@ class Line:
     @property
     def lean(self) -> float:
         """By how many pixels it goes aside from row to row."""
-        return float(np.polyfit(self.bands * EVERY, self.places, 1)[0])
+        rows = EVERY * (self.bands - self.bands.mean())
+        return float((rows * (self.places - self.places.mean())).sum() / max(1.0, float((rows * rows).sum())))
 
 
 @dataclass(frozen=True)
@@ -107,37 +108,62 @@ class _Way:
     share: float
 
 
-def passing(frame: Pixels, came: tuple[Pixels, Pixels], hole: Mask, steps: tuple[int, int] = (-1, 1)) -> Mask:
+class Peaks:
+    """Where lines from above to below may be in planes (h, w) of one size, which are looked at when they are first asked for;
+    ``tall``: the rows over which a line is one."""
+
+    def __init__(self, planes: Sequence[Pixels], tall: int = TALL) -> None:
+        self.planes = planes
+        self._tall = tall
+        self._shares: dict[int, Pixels] = {}
+        self._found: dict[tuple[int, float], _Peaks] = {}
+
+    def of(self, number: int, sign: np.float32) -> _Peaks:
+        """Those of a plane: of light lines, of dark ones where the ``sign`` is -1."""
+        if number not in self._shares:
+            self._shares[number] = _shares(self.planes[number], self._tall)
+        key = number, float(sign)
+        if key not in self._found:
+            self._found[key] = _peaks(sign * self._shares[number])
+        return self._found[key]
+
+    def others(self, sign: np.float32) -> list[_Peaks]:
+        """Those of all planes but the first."""
+        return [self.of(number, sign) for number in range(1, len(self.planes))]
+
+
+def passing(
+    frame: Pixels, came: tuple[Pixels, Pixels], hole: Mask, steps: tuple[int, int] = (-1, 1), *, peaks: Peaks | None = None
+) -> Mask:
     """The part of a hole (h, w) that is a line of the scene: upright ones that go on in the frame from neighbour to neighbour by as
     much each time, and level ones, which no scratch is, that do so or stay.
 
     ``came``: the neighbours, in the light of the frame and where they are themselves; ``steps`` are their times, in frames from
-    this one.
+    this one. ``peaks``: those of the mean channels of the frame and of both, where they are known.
     """
     gone = np.zeros_like(hole)
     if hole.any() and frame.shape == came[0].shape == came[1].shape and min(hole.shape) >= 2 * TALL:
-        planes = [gray(each) for each in (frame, *came)]
-        gone |= _gone(planes, hole, steps, TALL, upright=True)
-        gone |= _gone([np.ascontiguousarray(plane.T) for plane in planes], hole.T, steps, LONG, upright=False).T
+        peaks = peaks or Peaks([gray(each) for each in (frame, *came)])
+        level = Peaks([np.ascontiguousarray(plane.T) for plane in peaks.planes], LONG)
+        gone |= _gone(peaks, hole, steps, upright=True) | _gone(level, hole.T, steps, upright=False).T
     return gone
 
 
-def lines(planes: Sequence[Pixels], hole: Mask, steps: tuple[int, int]) -> list[tuple[Line, Pixels]]:
+def lines(peaks: Peaks, hole: Mask, steps: tuple[int, int]) -> list[tuple[Line, Pixels]]:
     """The upright lines that are near a hole (h, w), and by how many pixels a frame each of their places goes to either neighbour,
     (n, 2): not a number where it is not found within `NEAR`.
 
-    ``planes`` are a frame and its neighbours, in its light and where they are themselves, at the times ``steps``.
+    ``peaks`` are those of a frame and its neighbours, in its light and where they are themselves, at the times ``steps``.
     """
     near = _long(grown(hole, 1), RUN + 2)[EVERY // 2 :: EVERY]
     found: list[tuple[Line, Pixels]] = []
     if not near.any() or min(hole.shape) < 2 * TALL:
         return found
-    shares = [_shares(plane, TALL) for plane in planes]
     for sign in (np.float32(1), np.float32(-1)):
-        own, *others = (_peaks(sign * share) for share in shares)
+        own = peaks.of(0, sign)
         for line in _lines(own, near, FEWEST):
             least = np.float32(ALIKE) * own.clear[line.bands, line.columns]
-            found.append((line, _steps(line, others, least, steps)))
+            found.append((line, _steps(line, peaks.others(sign), least, steps)))
     return found
 
 
@@ -147,19 +173,17 @@ def _steps(line: Line, others: Sequence[_Peaks], least: Pixels, steps: tuple[int
     return np.stack(gone, axis=1)
 
 
-def _gone(planes: Sequence[Pixels], hole: Mask, steps: tuple[int, int], tall: int, *, upright: bool) -> Mask:
+def _gone(peaks: Peaks, hole: Mask, steps: tuple[int, int], *, upright: bool) -> Mask:
     """The part of a hole that is lines from above to below which pass, or which go steadily where they are not ``upright``."""
     near = _long(grown(hole, 1), RUN + 2)[EVERY // 2 :: EVERY]
     if not near.any():
         return np.zeros_like(hole)
-    shares = [_shares(planes[0], tall)]
     found: list[tuple[Line, _Way]] = []
     for sign in (np.float32(1), np.float32(-1)):
-        own = _peaks(sign * shares[0])
+        own = peaks.of(0, sign)
         lines = _lines(own, near, FEWEST if upright else FEWEST_LEVEL)
         if lines:
-            shares += [_shares(plane, tall) for plane in planes[len(shares) :]]
-            others = [_peaks(sign * share) for share in shares[1:]]
+            others = peaks.others(sign)
             moving = [_moving(other, own) for other in others] if upright else None
             found += [(line, _way(line, own, others, steps, moving)) for line in lines]
     if upright:
@@ -189,15 +213,28 @@ def _long(mask: Mask, rows: int) -> Mask:
 def _shares(plane: Pixels, tall: int) -> Pixels:
     """How much of the ``tall`` rows around the middle of each band (bands, w) a pixel is lighter than both sides, dark ones below
     0; 1 is all."""
-    ridge: Pixels | None = None
-    for side in SIDES:
-        padded = np.pad(plane, ((0, 0), (side, side)), mode="edge")
-        left, right = padded[:, : -2 * side], padded[:, 2 * side :]
-        own = plane - np.minimum(np.maximum(plane, np.minimum(left, right)), np.maximum(left, right))
-        ridge = own if ridge is None else np.where(np.abs(own) > np.abs(ridge), own, ridge)
-    assert ridge is not None
-    np.clip(ridge, -MOST, MOST, out=ridge)
-    sums = np.cumsum(np.pad(ridge, ((1, 0), (0, 0))), axis=0, dtype=np.float32)
+    near, far = SIDES
+    width = plane.shape[1]
+    padded = np.pad(plane, ((0, 0), (far, far)), mode="edge")
+    ridge = np.empty_like(plane)
+    for top in range(0, len(plane), BAND):
+        own, beside = plane[top : top + BAND], padded[top : top + BAND]
+        (left, right), (farther_left, farther_right) = (
+            [beside[:, far + way * side : far + way * side + width] for way in (-1, 1)] for side in (near, far)
+        )
+        # Above 0 where it is lighter, or darker, than both sides; of the sides, the one where that is more.
+        other = np.maximum(farther_left, farther_right)
+        lighter = np.maximum(left, right)
+        np.subtract(own, np.minimum(lighter, other, out=lighter), out=lighter)
+        np.minimum(farther_left, farther_right, out=other)
+        darker = np.minimum(left, right)
+        # Of two that are alike the nearer one counts.
+        nearer = own < darker
+        np.subtract(np.maximum(darker, other, out=darker), own, out=darker)
+        dark = (darker > lighter) | ((darker == lighter) & nearer)
+        np.clip(np.maximum(lighter, darker, out=other), 0, np.float32(MOST), out=other)
+        np.multiply(other, np.float32(1) - np.float32(2) * dark, out=ridge[top : top + BAND])
+    sums = summed(ridge)
     rows = np.arange(EVERY // 2, len(plane), EVERY)
     first, after = np.maximum(rows - tall // 2, 0), np.minimum(rows + tall // 2 + 1, len(plane))
     mean = (sums[after] - sums[first]) / (np.float32(MOST) * (after - first)[:, None].astype(np.float32))

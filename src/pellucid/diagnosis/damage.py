@@ -177,10 +177,13 @@ def _measured(
     return found
 
 
-def beside_filling(frame: Pixels, where: NDArray[np.bool_], rough: Pixels | None = None) -> dict[str, Pixels]:
+def beside_filling(
+    frame: Pixels, where: NDArray[np.bool_], rough: Pixels | None = None, off: Pixels | None = None
+) -> dict[str, Pixels]:
     """How far places are from what a rough filling of all of them puts there: on the whole, to which side, from channel to channel;
     which share of white, or of black, would make that of it, and by how much that differs between channels; the filling's light and
-    colour, the place's colour, and the difference nearby."""
+    colour, the place's colour, and the difference nearby. ``rough`` (h, w, 3) and ``off`` (h, w): a filling of these places and of
+    others, and how far pixels lie from it."""
     rough = mending.roughly_filled(frame, mending.grown(where, 1)) if rough is None else rough
     filling, given = rough[where], frame[where]
     apart = given - filling
@@ -192,7 +195,7 @@ def beside_filling(frame: Pixels, where: NDArray[np.bool_], rough: Pixels | None
     def spread(values: Pixels) -> Pixels:
         return np.asarray(np.ptp(values, axis=1), dtype=np.float32)
 
-    nearby = _mean(mending.gray(np.abs(frame - rough)), 2)
+    nearby = _mean(mending.gray(np.abs(frame - rough)) if off is None else off, 2)
     return {
         "off the filling": np.abs(apart).mean(axis=1),
         "to which side": side[:, 0],
@@ -207,11 +210,18 @@ def beside_filling(frame: Pixels, where: NDArray[np.bool_], rough: Pixels | None
 
 
 def beside_things(
-    plane: Pixels, things: tuple[Pixels, Pixels], where: NDArray[np.bool_], of_light: NDArray[np.bool_]
+    plane: Pixels,
+    things: tuple[Pixels, Pixels],
+    where: NDArray[np.bool_],
+    of_light: NDArray[np.bool_],
+    at: NDArray[np.bool_] | None = None,
 ) -> dict[str, Pixels]:
     """How strong small things around places are that nobody took for damage, and as light or dark as these, and by how much the
-    places are stronger; how rough the picture is around them, and in them."""
-    rows, columns = (each // CELL for each in np.nonzero(where))
+    places are stronger; how rough the picture is around them, and in them. ``at``: those of the places that are asked for, None
+    for all; ``of_light`` (n,) are theirs."""
+    at = where if at is None else at
+    places = np.nonzero(at)
+    rows, columns = (each // CELL for each in places)
     spared = mending.grown(where, 1)
     light, dark = (_highest(np.where(spared, 0, each)) for each in things)
 
@@ -220,11 +230,11 @@ def beside_things(
 
     usual = like(motion.box(light, 2 * NEAR_CELLS + 1), motion.box(dark, 2 * NEAR_CELLS + 1))
     most = like(*(mending.extreme(each, np.maximum, 2 * NEAR_CELLS + 1) for each in (light, dark)))
-    own = _logarithm(np.maximum(*things)[where], 0.01)
+    own = _logarithm(np.maximum(things[0][places], things[1][places]), 0.01)
     rough = np.zeros_like(plane)
     rough[1:-1, 1:-1] = np.abs(4 * plane[1:-1, 1:-1] - plane[:-2, 1:-1] - plane[2:, 1:-1] - plane[1:-1, :-2] - plane[1:-1, 2:])
     rest, share = (_mean(_coarse(each), AROUND // BLOCK) for each in (np.where(spared, 0, rough), (~spared).astype(np.float32)))
-    beside = (rest / np.maximum(share, LEAST))[tuple(each // BLOCK for each in np.nonzero(where))]
+    beside = (rest / np.maximum(share, LEAST))[tuple(each // BLOCK for each in places)]
     return {
         "usual thing": usual,
         "greatest thing": most,
@@ -232,7 +242,7 @@ def beside_things(
         "over the usual thing": own - usual,
         "over the greatest thing": own - most,
         "rough around": _logarithm(beside.astype(np.float32), 0.002),
-        "rough": _logarithm(rough[where], 0.005),
+        "rough": _logarithm(rough[places], 0.005),
     }
 
 

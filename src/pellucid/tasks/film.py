@@ -365,9 +365,10 @@ def glanced(models: Models, frame: Pixels, came: tuple[Pixels, Pixels], steps: t
     pad = ((0, -height % 8), (0, -width % 8), (0, 0))
     padded = [np.pad(each, pad, mode="edge") for each in (frame, *around)]
     place = Place(0, 0, height, width, (height, width))
-    chance = _chance(work, padded[0], (padded[1], padded[2]), place)[:height, :width]
+    chance, maps = _chance(work, padded[0], (padded[1], padded[2]), place)
+    chance, *maps = (each[:height, :width] for each in (chance, *maps))
     sure = _sure(work)
-    return _left(between.Seen(frame, around, came, chance, mending.held_back(chance, sure, FAINTER * sure), steps))
+    return _left(between.Seen(frame, around, came, chance, mending.held_back(chance, sure, FAINTER * sure), steps, maps))
 
 
 def _mended_at_once(models: Models, card: Card, settings: FilmSettings) -> base.Job:
@@ -490,14 +491,14 @@ def _mended(work: _Work, planes: Pixels, place: Place, room: Pixels) -> Pixels:
         # As its neighbours lie in memory.
         frame = np.ascontiguousarray(frame)
     around = None if work.around is None else (_part(work.around[0], place), _part(work.around[1], place))
-    chance = _chance(work, frame, around, place)
+    chance, maps = _chance(work, frame, around, place)
     sure = _sure(work)
     hole = chance >= sure if work.judged else mending.held_back(chance, sure, FAINTER * sure)
     # Weather shows in the whole frame, and so do lines that pass: pieces would not come to the same answer.
     whole = place.height >= place.within[0] and place.width >= place.within[1]
     if whole and around is not None and work.came is not None and work.find is not None and hole.any():
         came = (_part(work.came[0], place), _part(work.came[1], place))
-        seen = _left(between.Seen(frame, around, came, chance, hole, work.steps))
+        seen = _left(between.Seen(frame, around, came, chance, hole, work.steps, maps))
         hole = seen.hole
         if JUDGED in work.names:
             hole[hole] = between.judged(seen) >= sure
@@ -530,8 +531,11 @@ def _mended(work: _Work, planes: Pixels, place: Place, room: Pixels) -> Pixels:
 
 def _left(seen: between.Seen) -> between.Seen:
     """What is left of what was found without what falls and lines that pass."""
-    hole = seen.hole & ~mending.falling(seen.frame, *seen.around, seen.hole, seen.steps, came=seen.came)
-    return replace(seen, hole=hole & ~passing.passing(seen.frame, seen.came, hole, seen.steps))
+    if not seen.hole.any():
+        return seen
+    known = seen.known[-1], *seen.theirs
+    seen = seen.without(mending.falling(seen.frame, *seen.around, seen.hole, seen.steps, came=seen.came, known=known))
+    return seen.without(passing.passing(seen.frame, seen.came, seen.hole, seen.steps, peaks=seen.peaks))
 
 
 def _part(whole: Pixels, place: Place) -> Pixels:
@@ -543,10 +547,10 @@ def _part(whole: Pixels, place: Place) -> Pixels:
     return part
 
 
-def _chance(work: _Work, frame: Pixels, around: tuple[Pixels, Pixels] | None, place: Place) -> Pixels:
-    """How likely each pixel (h, w) of the frame at a place is damaged."""
+def _chance(work: _Work, frame: Pixels, around: tuple[Pixels, Pixels] | None, place: Place) -> tuple[Pixels, tuple[Pixels, ...]]:
+    """How likely each pixel (h, w) of the frame at a place is damaged, and the last planes (h, w) that a network was given."""
     if work.find is None:
-        return mending.found_alone(frame) if around is None else mending.found_between(frame, *around)
+        return (mending.found_alone(frame) if around is None else mending.found_between(frame, *around)), ()
     chance: Pixels | None = None
     # Damage that another size is sure of, or a place nearby, needs to be less sure.
     least = _least(work, FAINTER)
@@ -577,7 +581,7 @@ def _chance(work: _Work, frame: Pixels, around: tuple[Pixels, Pixels] | None, pl
         found = found if scale == 1 else np.repeat(np.repeat(found, scale, 0), scale, 1)
         chance = found if chance is None else np.maximum(chance, found)
     assert chance is not None
-    return chance
+    return chance, tuple(given[len(given) - getattr(work.find, "spare", 0) - 4 :][:4])
 
 
 def _sharp(pixels: Pixels, grain: float | Pixels) -> NDArray[np.bool_]:
