@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 import pellucid
-from pellucid import mending, samples, wear
+from pellucid import mending, motion, samples, wear
 from pellucid.diagnosis import between
 from pellucid.images import Pixels
 from pellucid.tasks import film
@@ -19,6 +19,9 @@ Paint = Callable[[int], tuple[Mask, float]]
 """Where something is at a time, and its value."""
 
 HEIGHT, WIDTH, PAN = 240, 320, 3
+WAY = 13
+"""The feature that says how far down a place goes from frame to frame, in twos of pixels; the next one: how far across."""
+
 ROWS, COLUMNS = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
 
 
@@ -133,3 +136,49 @@ def test_small_and_flat_frames_are_taken() -> None:
     chance = between.judged(found(frames, hole))
     assert chance.shape == (hole.sum(),)
     assert np.isfinite(chance).all()
+
+
+@pytest.mark.parametrize("size", [(60, 70), (40, 30), (5, 9)])
+@pytest.mark.parametrize("side", [3, 25, 97])
+def test_means_around_places_are_those_of_the_plane(size: tuple[int, int], side: int) -> None:
+    plane = np.random.default_rng(7).random(size, dtype=np.float32)
+    whole = motion.box(plane, side)
+    everywhere = np.nonzero(np.ones(size, bool))
+    for every in (1, 97):
+        flat = everywhere[0][::every], everywhere[1][::every]
+        np.testing.assert_allclose(between._mean(plane, flat, side), whole[flat], rtol=1e-4)
+        windows = between._windows(np.stack([plane, 1 - plane], axis=2), flat, side)
+        assert windows.shape == (len(flat[0]), side, side, 2)
+        np.testing.assert_allclose(windows[..., 0].mean(axis=(1, 2)), whole[flat], rtol=1e-4)
+
+
+def test_what_is_known_of_frames_changes_no_answer(photograph: Pixels) -> None:
+    worn = wear.wear(frames_of(photograph), "scratches:8+dust:2", np.random.default_rng(2))
+    what = glanced(worn.frames)
+    assert what.maps is not None
+    assert what.__dict__.keys() >= {"planes", "peaks", "theirs"}
+    anew = found(worn.frames, what.hole)
+    anew = between.Seen(anew.frame, what.around, anew.came, what.chance, what.hole)
+    rows, columns, _ = between.places(anew)
+    np.testing.assert_allclose(between.features(what, rows, columns), between.features(anew, rows, columns), atol=1e-5)
+    gone = np.arange(WIDTH) < WIDTH // 2
+    parts = anew.without(gone), between.Seen(anew.frame, what.around, anew.came, what.chance, what.hole & ~gone)
+    np.testing.assert_array_equal(*(between.judged(part) for part in parts))
+
+
+@pytest.mark.parametrize("steps", [(-1, 1), (1, 2), (-3, -1)])
+def test_the_way_of_a_thing_is_that_to_both_neighbours(photograph: Pixels, steps: tuple[int, int]) -> None:
+    # A dot that goes six pixels down and four to the left from frame to frame, before a ground that stays.
+    ground = np.full((HEIGHT, WIDTH, 3), 0.5, np.float32)
+    times = (0, *steps)
+    frames = [ground.copy() for _ in times]
+    for frame, time in zip(frames, times, strict=True):
+        frame[100 + 6 * time : 106 + 6 * time, 150 - 4 * time : 156 - 4 * time] = 0.9
+    hole = np.zeros((HEIGHT, WIDTH), bool)
+    hole[100:106, 150:156] = True
+    seen = between.Seen(frames[0], (frames[1], frames[2]), (frames[1], frames[2]), hole.astype(np.float32), hole, steps)
+    rows, columns, _ = between.places(seen)
+    given = between.features(seen, rows, columns)
+    down, right = (list(each) for each in given[:, WAY : WAY + 2].T)
+    assert down == [3] * len(rows)
+    assert right == [2] * len(rows)

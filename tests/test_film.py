@@ -148,8 +148,20 @@ def test_dirt_that_stays_in_the_frame_while_the_camera_pans_does_not_fall(pan: i
     falls = mending.falling(frames[0], before, after, struck[0], came=(frames[1], frames[2]))
     dark = [1 - frame for frame in (frames[0], before, after, *frames[1:])]
     assert np.array_equal(mending.falling(*dark[:3], struck[0], came=(dark[3], dark[4])), falls)
+    known = tuple(
+        mending.outside(*each) for each in ((frames[0], before, after), (before, frames[0], after), (after, before, frames[0]))
+    )
+    again = mending.falling(frames[0], before, after, struck[0], came=(frames[1], frames[2]), known=known)
+    assert np.array_equal(again, falls)
     left = (falls & struck[0]).sum() / struck[0].sum()
     assert left > 0.85 if snowy else left == 0
+
+
+def test_outside_is_beyond_both_neighbours_in_the_channel_that_is_farthest() -> None:
+    frame, before, after = np.random.default_rng(5).random((3, 150, 20, 3), dtype=np.float32)
+    up, down = (frame - np.maximum(before, after)).max(axis=2), (np.minimum(before, after) - frame).max(axis=2)
+    np.testing.assert_array_equal(mending.outside(frame, before, after), np.maximum(up, 0) - np.maximum(down, 0))
+    np.testing.assert_allclose(mending.summed(frame[..., 0])[1:], np.cumsum(frame[..., 0], axis=0), rtol=1e-5)
 
 
 def test_snow_is_looked_for_in_whole_frames_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,3 +123,16 @@ def test_a_clip_keeps_a_wire_that_passes_to_the_bit_and_loses_a_scratch(pace: fl
     made = np.asarray(images.to_array(pellucid.load("film").details(view, deflicker=False, steady=False, defade=False).image))
     same = (made == np.rint(255 * frame).astype(np.uint8)).all(axis=2)
     assert same[hole].all() if left else same[hole].mean() < 0.3
+
+
+def test_a_line_is_what_is_lighter_or_darker_than_the_sides_that_differ_more() -> None:
+    # Eight-bit levels: often two sides say the opposite and are alike, and the nearer one counts.
+    plane = np.random.default_rng(3).integers(0, 4, (80, 50)).astype(np.float32) / np.float32(255)
+    ridges = []
+    for side in passing.SIDES:
+        padded = np.pad(plane, ((0, 0), (side, side)), mode="edge")
+        left, right = padded[:, : -2 * side], padded[:, 2 * side :]
+        ridges.append(plane - np.clip(plane, np.minimum(left, right), np.maximum(left, right)))
+    ridge = np.where(np.abs(ridges[1]) > np.abs(ridges[0]), ridges[1], ridges[0]) / np.float32(passing.MOST)
+    first, after = 36 - 24, 36 + 25
+    np.testing.assert_allclose(passing._shares(plane, 49)[4], np.clip(ridge, -1, 1)[first:after].mean(axis=0), atol=1e-5)

@@ -64,7 +64,7 @@ class Seen:
     hole: Mask
     steps: tuple[int, int] = (-1, 1)
 
-    maps: tuple[Pixels, Pixels, Pixels, Pixels] | None = None
+    maps: tuple[Pixels, ...] | None = None
     """Planes (h, w) that are known already: `mending.upright` and both `mending.small_things` of the frame, `mending.outside`."""
 
     @cached_property
@@ -103,7 +103,7 @@ class Seen:
         return mending.outside(before, self.frame, after), mending.outside(after, self.frame, before)
 
     @cached_property
-    def known(self) -> tuple[Pixels, Pixels, Pixels, Pixels]:
+    def known(self) -> tuple[Pixels, ...]:
         """What ``maps`` are, made where they are not given."""
         if self.maps is not None:
             return self.maps
@@ -163,8 +163,8 @@ def _windows(plane: Pixels, flat: tuple[Places, Places], side: int) -> Pixels:
     # Much faster, but for windows that go beyond the edge.
     top, left = np.clip(rows[:, 0], 0, height - side), np.clip(columns[:, 0], 0, width - side)
     many = int(np.prod(channels))
-    windows = np.lib.stride_tricks.sliding_window_view(plane.reshape(height, -1), (side, side * many))[top, left * many]
-    windows = windows.reshape(-1, side, side, *channels)
+    every = np.lib.stride_tricks.sliding_window_view(plane.reshape(height, -1), (side, side * many))
+    windows: Pixels = every[top, left * many].reshape(-1, side, side, *channels)
     beyond = (top != rows[:, 0]) | (left != columns[:, 0])
     windows[beyond] = _clipped(plane, rows[beyond], columns[beyond])
     return windows
@@ -173,7 +173,8 @@ def _windows(plane: Pixels, flat: tuple[Places, Places], side: int) -> Pixels:
 def _clipped(plane: Pixels, rows: Places, columns: Places) -> Pixels:
     """The crossings of rows (n, a) and columns (n, b), those beyond the edge being the outermost ones."""
     height, width = plane.shape[:2]
-    return plane[np.clip(rows, 0, height - 1)[:, :, None], np.clip(columns, 0, width - 1)[:, None]]
+    crossings: Pixels = plane[np.clip(rows, 0, height - 1)[:, :, None], np.clip(columns, 0, width - 1)[:, None]]
+    return crossings
 
 
 def _inner(windows: Pixels, side: int) -> Pixels:
@@ -416,11 +417,11 @@ def _shaped(seen: Seen, rows: Places, columns: Places) -> list[Pixels]:
             _log(means[[11, 13]].max(axis=0), 0.003) - _log(means[12], 0.003),
         ]
     blurred = motion.box(seen.planes[0], 3)
-    down, right = np.zeros_like(blurred), np.zeros_like(blurred)
-    down[1:-1] = blurred[2:] - blurred[:-2]
-    right[:, 1:-1] = blurred[:, 2:] - blurred[:, :-2]
-    down, right = _windows(down, flat, 11), _windows(right, flat, 11)
-    yy, yx, xx = (_mean_of(each) for each in (down * down, down * right, right * right))
+    steep, aside = np.zeros_like(blurred), np.zeros_like(blurred)
+    steep[1:-1] = blurred[2:] - blurred[:-2]
+    aside[:, 1:-1] = blurred[:, 2:] - blurred[:, :-2]
+    steep, aside = _windows(steep, flat, 11), _windows(aside, flat, 11)
+    yy, yx, xx = (_mean_of(each) for each in (steep * steep, steep * aside, aside * aside))
     spread = np.hypot(yy - xx, 2 * yx)
     parts += [spread / (yy + xx + np.float32(1e-6)), (xx - yy) / (spread + np.float32(1e-6)), yx / (spread + np.float32(1e-6))]
     return parts

@@ -124,6 +124,9 @@ UPRIGHT = 4
 """The first of the planes for the network that finds in a picture alone that the other one is given, too: upright lines, and small
 things."""
 
+SHOWN = 10
+"""The first of the four planes that the network which finds in clips is given behind frames: as `between.Seen.maps` are."""
+
 ALONE = {"find": (*(0, 1, 2) * 3, 3, 4, 5, 6, None), "fill": (*(0, 1, 2) * 3, 3, 4, 5)}
 """The planes of both networks for a picture alone (see `engines.open_graph`): it stands for both neighbours, and lies outside of
 neither."""
@@ -366,7 +369,7 @@ def glanced(models: Models, frame: Pixels, came: tuple[Pixels, Pixels], steps: t
     padded = [np.pad(each, pad, mode="edge") for each in (frame, *around)]
     place = Place(0, 0, height, width, (height, width))
     chance, maps = _chance(work, padded[0], (padded[1], padded[2]), place)
-    chance, *maps = (each[:height, :width] for each in (chance, *maps))
+    chance, maps = chance[:height, :width], tuple(each[:height, :width] for each in maps)
     sure = _sure(work)
     return _left(between.Seen(frame, around, came, chance, mending.held_back(chance, sure, FAINTER * sure), steps, maps))
 
@@ -548,7 +551,7 @@ def _part(whole: Pixels, place: Place) -> Pixels:
 
 
 def _chance(work: _Work, frame: Pixels, around: tuple[Pixels, Pixels] | None, place: Place) -> tuple[Pixels, tuple[Pixels, ...]]:
-    """How likely each pixel (h, w) of the frame at a place is damaged, and the last planes (h, w) that a network was given."""
+    """How likely each pixel (h, w) of the frame at a place is damaged, and in clips what shows there, as `between.Seen.maps`."""
     if work.find is None:
         return (mending.found_alone(frame) if around is None else mending.found_between(frame, *around)), ()
     chance: Pixels | None = None
@@ -581,7 +584,7 @@ def _chance(work: _Work, frame: Pixels, around: tuple[Pixels, Pixels] | None, pl
         found = found if scale == 1 else np.repeat(np.repeat(found, scale, 0), scale, 1)
         chance = found if chance is None else np.maximum(chance, found)
     assert chance is not None
-    return chance, tuple(given[len(given) - getattr(work.find, "spare", 0) - 4 :][:4])
+    return chance, tuple(given[SHOWN : SHOWN + 4])
 
 
 def _sharp(pixels: Pixels, grain: float | Pixels) -> NDArray[np.bool_]:
