@@ -330,6 +330,15 @@ def _roles(models: Models, *, alone: bool) -> tuple[Graph | None, Graph | None]:
     return found.get("find"), found.get("fill")
 
 
+def _finding_roles(models: Models, *, alone: bool) -> tuple[Graph, Graph | None]:
+    """The same of models one of which must find damage; raises `OptionError` where none does."""
+    if all(models.card(role).answer != "damage" for role in models):
+        raise OptionError(f"no model of {', '.join(sorted(_names(models)))} finds damage")
+    find, fill = _roles(models, alone=alone)
+    assert find is not None
+    return find, fill
+
+
 def _names(models: Models) -> set[str]:
     return {models.card(role).name for role in models}
 
@@ -340,9 +349,7 @@ def looks(models: Models, frame: Pixels) -> tuple[Pixels, Pixels, Pixels, Pixels
 
     Raises `OptionError` where no file of the models finds damage.
     """
-    find, _ = _roles(models, alone=True)
-    if find is None:
-        raise OptionError(f"no model of {', '.join(sorted(_names(models)))} finds damage")
+    find, _ = _finding_roles(models, alone=True)
     height, width = frame.shape[:2]
     larger = _Twice(find, frame).at(Place(0, 0, height, width, (height, width)))
     # As pieces are: to a multiple of what the network halves, its edge repeated.
@@ -359,9 +366,7 @@ def glanced(models: Models, frame: Pixels, came: tuple[Pixels, Pixels], steps: t
 
     Raises `OptionError` where no file of the models finds damage.
     """
-    find, fill = _roles(models, alone=False)
-    if find is None:
-        raise OptionError(f"no model of {', '.join(sorted(_names(models)))} finds damage")
+    find, fill = _finding_roles(models, alone=False)
     height, width = frame.shape[:2]
     around = (mending.brought(frame, came[0]), mending.brought(frame, came[1]))
     work = _Work(find, fill, FilmSettings(), around, came, steps, rare=RARE if steps[0] < 0 < steps[1] else RARE_AT_ENDS)
