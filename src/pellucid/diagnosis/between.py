@@ -39,8 +39,8 @@ SURROUND = 0.15
 
 SHARED, MOST_SURE, BELIEVED = 3.0, 4.0, 1.5
 """How much the mean answer for the places of a frame counts beside a place's own, the most that either is, and what is added, in
-logits. Where most of what was found is damage, the rest is: in two worn clips with all defects recall fell from 0.80 and 0.91 to
-0.75 and 0.87 where a place's own answer counted most, and to 0.79 and 0.90 so, while less of what is like damage is taken for it."""
+logits. Where most of what was found is damage, the rest is: in two worn clips with all defects 0.79 and 0.91 of the damage stay, of
+0.80 and 0.91 that were found; where a place's own answer counted most, 0.75 and 0.87 did, and more of what is like damage."""
 
 LINE, TALL, LEAN, TOLD = 73, 0.7, 0.5, 0.6
 """The first feature of the upright line through a place; the share of the frame's height over which a line stands that may be a
