@@ -116,9 +116,11 @@ class _Table:
     moved: tuple[float, float]
 
 
-def cut_at_zero(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean of normal noise of deviation 1 on each of the ``values``, of any shape, when what is below 0 has become 0."""
-    return _normal(values, np.ones_like(values), low=True, high=False)[0]
+def cut_at_zero(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The mean and the deviation of normal noise of deviation 1 on each of the ``values``, of any shape, when what is below 0 has
+    become 0."""
+    mean, square, _, _ = _normal(values, np.ones_like(values), low=True, high=False)
+    return mean, np.sqrt(square - np.square(mean))
 
 
 @lru_cache(maxsize=16)
