@@ -107,7 +107,7 @@ TYPES_FROM_BELOW = {"tasks"}
 TRAINING_ROWS = (
     {"quantisation"},
     {"networks"},
-    {"losses", "trimming"},
+    {"losses", "rounding", "trimming"},
     {"mnist", "photos"},
     {"recipes", "survey"},
     {"forms"},

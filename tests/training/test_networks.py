@@ -29,6 +29,7 @@ SPECS = {
     "texturer": TexturerSpec(scales=(2, 3), channels=3, width=8, blocks=2, fine=2),
     "unet-hidden": UnetSpec(channels=1, maps=("sigma",), widths=(8, 16), blocks=(1, 2), int8=True, hidden=(5, 12, 16, 8)),
     "unet-damage": UnetSpec(channels=1, maps=("lone",), widths=(8, 12), blocks=(1, 1), out_channels=1, answer="damage", norm=True),
+    "unet-damage-int8": UnetSpec(channels=1, widths=(8, 12), blocks=(1, 1), answer="damage", norm=True, int8=True),
     "unet-clean": UnetSpec(channels=1, widths=(8,), blocks=(1,), shuffle=1, answer="clean"),
 }
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -162,10 +162,22 @@ def test_finding_damage_is_scored_by_its_overlap() -> None:
 
 @pytest.mark.parametrize(
     ("own", "other", "eight_bits"),
-    [("photo-int8", "raw", True), ("photo-int8", "photo", True), ("own", "photo-int8", True), ("own", "photo", False)],
+    [
+        ("photo-int8", "raw", True),
+        ("photo-int8", "photo", True),
+        ("own", "photo-int8", True),
+        ("own", "photo", False),
+    ],
 )
 def test_a_shipped_network_is_taken_in_8_bits_where_the_recipe_learns_in_them(own: str, other: str, eight_bits: bool) -> None:
     given = recipes.find(other)
     network = asdict(recipes.with_network_of(recipes.find(own), given).network)  # type: ignore[call-overload]
     assert network["int8"] == eight_bits
     assert network["widths"] == given.network.widths  # type: ignore[attr-defined]
+
+
+def test_so_is_one_with_batch_normalisation() -> None:
+    plain = recipes.find("film-find")
+    eight = replace(plain, network=replace(plain.network, int8=True))  # type: ignore[type-var]
+    for own, other in ((plain, eight), (eight, plain)):
+        assert recipes.with_network_of(own, other).network == eight.network

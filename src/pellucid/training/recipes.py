@@ -410,7 +410,7 @@ def with_network_of(recipe: Recipe, other: Recipe) -> Recipe:
     if getattr(NETWORKS[own["name"]], "holds", None) == other.network.network:
         # It has all of the other, and more beside it.
         data["network"] = own | data["network"] | {"name": own["name"]}
-    if own.get("int8") and "int8" in data["network"] and not data["network"].get("norm"):
+    if own.get("int8") and "int8" in data["network"]:
         data["network"]["int8"] = True
     data["data"]["channels"] = other.data.channels
     if "maps" in data["task"]:

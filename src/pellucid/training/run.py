@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from pellucid import saving
 from pellucid.errors import OptionError, PellucidError
 from pellucid.families import FAMILIES, names
 from pellucid.images import Range
-from pellucid.training import export, feed, figures, looks, loop, page, recipes, scoring, tensorboard, trimming
+from pellucid.training import export, feed, figures, looks, loop, page, recipes, rounding, scoring, tensorboard, trimming
 from pellucid.training.batches import make_batch
 from pellucid.training.cache import Store
 from pellucid.training.export import Outputs
@@ -27,10 +27,15 @@ from pellucid.training.recipes import Recipe
 from pellucid.training.scoring import Scores
 from pellucid.training.survey import Kind
 
-__all__ = ["Ready", "Request", "finish", "is_first", "prepare", "train", "trim"]
+__all__ = ["Ready", "Request", "finish", "is_first", "prepare", "round_off", "train", "trim"]
+
+Places = Path | tuple[tuple[str, Path], ...]
 
 TRIM_STEPS, TRIM_BATCH = 40, 8
 """The batches, and the crops in each, that show which channels are idle."""
+
+INT8_STEPS = 16
+"""The batches, as large, that show the ranges of the layers of eight bits."""
 
 TRIM_DRAWN = 0.25
 """The pixels of drawn pictures beside the others, as a share of theirs."""
@@ -299,34 +304,51 @@ def _scored(ready: Ready) -> tuple[Scores | None, str]:
     )
 
 
-def trim(source: Path, out: Path, places: Path | tuple[tuple[str, Path], ...], *, overwrite: bool = False) -> Scores | None:
+def trim(source: Path, out: Path, places: Places, *, overwrite: bool = False) -> Scores | None:
     """Writes the model of a weights file or model, ``source``, without the channels that are idle (`trimming.trimmed`) on pictures
     in ``places``, those that its recipe learns from; the scores of both on the held-out ones, as of `scoring.score`.
 
     Raises `OptionError` for a network that has no such channels, and as `prepare` does.
     """
+    return _remade("--trim", trimming.trimmed, TRIM_STEPS, source, out, places, overwrite)
+
+
+def round_off(source: Path, out: Path, places: Places, *, overwrite: bool = False) -> Scores | None:
+    """The same in eight bits (`rounding.rounded`), with the ranges of its layers on such pictures."""
+    return _remade("--int8", rounding.rounded, INT8_STEPS, source, out, places, overwrite)
+
+
+def _remade(
+    option: str,
+    remake: Callable[[Unet, Iterable[torch.Tensor]], Unet],
+    steps: int,
+    source: Path,
+    out: Path,
+    places: Places,
+    overwrite: bool,
+) -> Scores | None:
     card, weights = export.load_weights(source)
     network = export.network_of(card, weights)
     if not isinstance(network, Unet):
-        raise OptionError(f"--trim: {source} has a network of kind {card.spec.get('name')!r}; only that of kind 'unet' is trimmed")
+        raise OptionError(f"{option}: {source} has a network of kind {card.spec.get('name')!r}; it must be of kind 'unet'")
     recipe = recipes.Recipe.from_dict(card.recipe)
     images, sources = (places, ()) if isinstance(places, Path) else (None, places)
     pictures = _read(Request(recipe=recipe.name, images=images, sources=sources), recipe, Store())
     small = replace(recipe, training=replace(recipe.training, batch=TRIM_BATCH))
     shown = _and_drawn(pictures, recipe) if pictures.kind == "clean" and recipe.data.kind == "images" else pictures
-    batches = (make_batch(shown, small, 0, step) for step in range(TRIM_STEPS))
-    trimmed = trimming.trimmed(network, (looks.planes_of(batch, network, torch.device("cpu"))[0] for batch in batches))
-    recipe = replace(recipe, network=trimmed.spec)
+    batches = (make_batch(shown, small, 0, step) for step in range(steps))
+    made = remake(network, (looks.planes_of(batch, network, torch.device("cpu"))[0] for batch in batches))
+    recipe = replace(recipe, network=made.spec)
     card = replace(
         card,
         name=out.stem,
-        parameters=sum(weight.numel() for weight in trimmed.parameters()),
-        spec={"name": trimmed.spec.network, **asdict(trimmed.spec)},
+        parameters=sum(weight.numel() for weight in made.parameters()),
+        spec={"name": made.spec.network, **asdict(made.spec)},
         recipe=recipe.to_dict(),
         # Those of the model before are not its own.
         scores={},
     )
-    export.write_model(out, card, trimmed, overwrite=overwrite)
+    export.write_model(out, card, made, overwrite=overwrite)
     scores = scoring.score(out, pictures, recipe, begun_from=str(source) if source.suffix == ".onnx" else None)
     if scores is not None:
         export.write_card(out, scores.on(card))

@@ -58,8 +58,6 @@ class UnetSpec:
             raise ModelError("unet: channels, shuffle and scale must be 1 or more, out_channels 0 or more")
         if self.hidden and (len(self.hidden) != len(self.around) or min(self.hidden) < 1):
             raise ModelError(f"unet: hidden {self.hidden} must be positive numbers, one for each of the {len(self.around)} blocks")
-        if self.int8 and self.norm:
-            raise ModelError("unet: int8 and norm do not go together")
         if self.answer not in ANSWERS:
             raise ModelError(f"unet: answer {self.answer!r} is not one of {', '.join(ANSWERS)}")
 
