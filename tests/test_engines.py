@@ -184,8 +184,7 @@ def test_planes_that_are_alike_are_brought_once(name: str, part: str, engine: st
     once = once[:, : 1 + max(number for number in alike if number is not None)]
     again = np.stack([np.zeros_like(once[:, 0]) if number is None else once[:, number] for number in alike], axis=1)
     expected = whole(again)
-    # Weights are rounded to bfloat16 as a sum, no more one by one. Behind them a value between two of the 8-bit steps may come to the
-    # other one.
+    # Weights are rounded to bfloat16 as a sum, no more one by one. Behind them a value between two steps of 8 bits may move.
     far = np.abs(graph(once) - expected) / np.abs(expected).max()
     assert np.quantile(far, 0.98) < 0.05
     assert far.mean() < 0.01
