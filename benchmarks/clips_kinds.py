@@ -1,4 +1,4 @@
-"""What happens in the short clips of `clips_sweep.py`, `KINDS`: of the frames of two photographs under a camera, one clip."""
+"""The kinds of change in the short clips of `clips_sweep.py`, `KINDS`: each makes one clip of the frames of two photographs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was found in clips, judged once more by where the like of it is in the frames before and after."""
+"""Damage found in clips, judged once more by where the like of it is in the frames before and after."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def painted(photograph: Pixels, paint: Paint) -> Pixels:
 
 
 def glanced(frames: Pixels) -> between.Seen:
-    """What the network that finds damage takes for it in the second of three frames."""
+    """The pixels that the network that finds damage takes for it in the second of three frames."""
     return film.glanced(pellucid.load("film").models, frames[1], (frames[0], frames[2]))
 
 
 def found(frames: Pixels, hole: Mask) -> between.Seen:
-    """What is seen of frames in whose second one a hole was found."""
+    """The parts known of frames in whose second one a hole was found."""
     around = mending.brought(frames[1], frames[0]), mending.brought(frames[1], frames[2])
     chance = np.where(hole, np.float32(0.95), np.float32(0.002))
     return between.Seen(frames[1], around, (frames[0], frames[2]), chance, hole)

@@ -228,7 +228,7 @@ def _shares(plane: Pixels, tall: int) -> Pixels:
         np.subtract(own, np.minimum(lighter, other, out=lighter), out=lighter)
         np.minimum(farther_left, farther_right, out=other)
         darker = np.minimum(left, right)
-        # Of two that are alike the nearer one counts.
+        # The nearer one of two that are alike counts.
         nearer = own < darker
         np.subtract(np.maximum(darker, other, out=darker), own, out=darker)
         dark = (darker > lighter) | ((darker == lighter) & nearer)

@@ -105,7 +105,7 @@ class Seen:
 
     @cached_property
     def known(self) -> tuple[Pixels, ...]:
-        """What ``maps`` are, made where they are not given."""
+        """The planes ``maps``, made where they are not given."""
         if self.maps is not None:
             return self.maps
         plane = self.planes[0]
@@ -236,8 +236,8 @@ def _matched(seen: Seen, rows: Places, columns: Places) -> list[Pixels]:
     bulk = (np.abs(mine) * mass).sum(axis=1) + np.float32(LEAST)
     side = 2 * REACH + 1
     found = np.empty((2, len(y), side, side), np.float32)
-    # Rows of what is looked at follow each other without a gap: NumPy is faster with long ones. What begins in one and ends in
-    # the next counts for nothing.
+    # Rows of what is looked at follow each other without a gap: NumPy is faster with long ones. A run that begins in one
+    # and ends in the next counts for nothing.
     wide = side + 2 * HALF
     length = side * wide - 2 * HALF
     here, apart = np.zeros((AT_ONCE, wide * wide), np.float32), np.zeros((AT_ONCE, len(down), side * wide), np.float32)
@@ -286,7 +286,7 @@ def _matched(seen: Seen, rows: Places, columns: Places) -> list[Pixels]:
         for reach in (3, 8, 16)
     ]
     usual = np.quantile(both[:, ::4], (0.02, 0.2), axis=1).astype(np.float32)
-    # What others do, as far as they are sure.
+    # The ways of others, as far as they are sure.
     trust = np.clip(1.2 - joint, 0, 1)
     alike = (np.abs(way[:, None, 0] - way[:, 0]) <= 1) & (np.abs(way[:, None, 1] - way[:, 1]) <= 1)
     alike = alike * trust
@@ -515,7 +515,7 @@ def chances(weights: estimator.Weights, given: NDArray[np.float32]) -> Pixels:
     """How likely the places of one frame are damaged (n,), by their `features` and by what the others of the frame are."""
     answer = np.clip(weights.of(given)[:, 0], -MOST_SURE, MOST_SURE)
     chance = 1 / (1 + np.exp(-answer - np.float32(SHARED) * answer.mean() - np.float32(BELIEVED)))
-    # What stands in all three frames as a scratch does may be a post before a camera that does not move, but nobody can tell.
+    # A line that stands in all three frames as a scratch does may be a post before a camera that stands still: nobody can tell.
     line = given[:, LINE:]
     stands = (line[:, 0] > 0) & (line[:, 1] >= TALL) & (line[:, 2] <= LEAN) & (line[:, 6] >= TOLD) & (line[:, 7] <= passing.SLOWEST)
     return np.asarray(np.where(stands, 1, chance), np.float32)

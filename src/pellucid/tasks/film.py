@@ -362,7 +362,7 @@ def looks(models: Models, frame: Pixels) -> tuple[Pixels, Pixels, Pixels, Pixels
 
 
 def glanced(models: Models, frame: Pixels, came: tuple[Pixels, Pixels], steps: tuple[int, int] = (-1, 1)) -> between.Seen:
-    """What is found in a frame (h, w, 3) of a clip beside its neighbours, ``came``, at the times ``steps``, before that is judged.
+    """The damage found in a frame (h, w, 3) of a clip beside its neighbours, ``came``, at the times ``steps``, before that is judged.
 
     Raises `OptionError` where no file of the models finds damage.
     """
@@ -538,7 +538,7 @@ def _mended(work: _Work, planes: Pixels, place: Place, room: Pixels) -> Pixels:
 
 
 def _left(seen: between.Seen) -> between.Seen:
-    """What is left of what was found without what falls and lines that pass."""
+    """The same without what falls and lines that pass."""
     if not seen.hole.any():
         return seen
     known = seen.known[-1], *seen.theirs

@@ -48,7 +48,7 @@ DEAR = 4.0
 """How many times a damaged place that is left costs what one that is wrongly mended does."""
 
 Glance = Callable[[Pixels, tuple[Pixels, Pixels], tuple[int, int]], between.Seen]
-"""What is found in a frame (h, w, 3) beside its neighbours at these times (`pellucid.tasks.film.glanced`)."""
+"""The damage found in a frame (h, w, 3) beside its neighbours at these times (`pellucid.tasks.film.glanced`)."""
 
 
 def clip(
