@@ -362,7 +362,7 @@ def looks(models: Models, frame: Pixels) -> tuple[Pixels, Pixels, Pixels, Pixels
 
 
 def glanced(models: Models, frame: Pixels, came: tuple[Pixels, Pixels], steps: tuple[int, int] = (-1, 1)) -> between.Seen:
-    """The damage found in a frame (h, w, 3) of a clip beside its neighbours, ``came``, at the times ``steps``, before that is judged.
+    """The damage found in a frame (h, w, 3) of a clip beside its neighbours, ``came``, at the times ``steps``, before it is judged.
 
     Raises `OptionError` where no file of the models finds damage.
     """
