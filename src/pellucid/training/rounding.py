@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 
 from pellucid.errors import TrainingError
-from pellucid.training.networks.unet import Unet
+from pellucid.training.networks.unet import Unet, watched
 from pellucid.training.quantisation import SIGNED_LEVELS, UNSIGNED_LEVELS, int8_layers
 
 __all__ = ["rounded"]
@@ -33,19 +33,10 @@ def rounded(network: Unet, inputs: Iterable[torch.Tensor]) -> Unet:
     layers = int8_layers(eight)
     largest: dict[str, list[torch.Tensor]] = {name: [] for name in layers}
 
-    def watch(name: str) -> torch.utils.hooks.RemovableHandle:
-        def add(_: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
-            largest[name].append(given[0].abs().amax().cpu())
+    def add(name: str, given: torch.Tensor) -> None:
+        largest[name].append(given.abs().amax().cpu())
 
-        return network.get_submodule(name).register_forward_pre_hook(add)
-
-    handles = [watch(name) for name in layers]
-    try:
-        for planes in inputs:
-            network(planes)
-    finally:
-        for handle in handles:
-            handle.remove()
+    watched(network, {name: network.get_submodule(name) for name in layers}, add, inputs)
     if not all(largest.values()):
         raise TrainingError("there are no pictures on which to measure the ranges of the layers")
     steps = {

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from pellucid.errors import TrainingError
-from pellucid.training.networks.unet import Block, Unet
+from pellucid.training.networks.unet import Block, Unet, watched
 from pellucid.training.quantisation import Int8Conv2d
 
 __all__ = ["pattern", "trimmed"]
@@ -45,25 +45,16 @@ def trimmed(network: Unet, inputs: Iterable[torch.Tensor]) -> Unet:
     blocks = {name: module for name, module in network.named_modules() if isinstance(module, Block)}
     shares = {name: torch.zeros(block.conv2.in_channels) for name, block in blocks.items()}
 
-    def watch(name: str, block: Block) -> torch.utils.hooks.RemovableHandle:
-        def add(_: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
-            hidden = given[0]
-            if isinstance(block.conv2, Int8Conv2d):
-                # Values below half a step are rounded to zero.
-                hidden = hidden * (hidden >= block.conv2.input_scale / 2)
-            energy = hidden.square().mean(dim=(2, 3)) * block.conv2.weight.square().sum(dim=(0, 2, 3))
-            share = energy / energy.sum(dim=1, keepdim=True).clamp_min(1e-30)
-            shares[name] = torch.maximum(shares[name], share.amax(dim=0).cpu())
+    def add(name: str, hidden: torch.Tensor) -> None:
+        conv = blocks[name].conv2
+        if isinstance(conv, Int8Conv2d):
+            # Values below half a step are rounded to zero.
+            hidden = hidden * (hidden >= conv.input_scale / 2)
+        energy = hidden.square().mean(dim=(2, 3)) * conv.weight.square().sum(dim=(0, 2, 3))
+        share = energy / energy.sum(dim=1, keepdim=True).clamp_min(1e-30)
+        shares[name] = torch.maximum(shares[name], share.amax(dim=0).cpu())
 
-        return block.conv2.register_forward_pre_hook(add)
-
-    handles = [watch(name, block) for name, block in blocks.items()]
-    try:
-        for planes in inputs:
-            network(planes)
-    finally:
-        for handle in handles:
-            handle.remove()
+    watched(network, {name: block.conv2 for name, block in blocks.items()}, add, inputs)
     if not any(share.any() for share in shares.values()):
         raise TrainingError("there are no pictures on which to see which channels are idle")
     kept = {name: _busy(share) for name, share in shares.items()}

@@ -9,6 +9,7 @@ The first convolution has stride ``shuffle`` and a kernel of three of its steps:
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,7 +20,7 @@ from pellucid.cards import ANSWERS
 from pellucid.errors import ModelError
 from pellucid.training.quantisation import Int8Conv2d
 
-__all__ = ["Unet", "UnetSpec"]
+__all__ = ["Unet", "UnetSpec", "watched"]
 
 
 @dataclass(frozen=True)
@@ -163,3 +164,23 @@ class Unet(nn.Module):
         """The residual, the clean image or the chance of damage, as `answer` says."""
         output = self.training_output(x)
         return torch.sigmoid(output) if self.answer == "damage" else output
+
+
+def watched(
+    network: Unet,
+    layers: Mapping[str, nn.Module],
+    look: Callable[[str, torch.Tensor], None],
+    inputs: Iterable[torch.Tensor],
+) -> None:
+    """Runs the network on ``inputs``; ``look`` gets the name of each of the ``layers``, and its input, whenever it is called."""
+
+    def hook(name: str) -> Callable[[nn.Module, tuple[torch.Tensor, ...]], None]:
+        return lambda _, given: look(name, given[0])
+
+    handles = [layer.register_forward_pre_hook(hook(name)) for name, layer in layers.items()]
+    try:
+        for planes in inputs:
+            network(planes)
+    finally:
+        for handle in handles:
+            handle.remove()
