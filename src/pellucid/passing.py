@@ -181,11 +181,11 @@ def _gone(peaks: Peaks, hole: Mask, steps: tuple[int, int], *, upright: bool) ->
     found: list[tuple[Line, _Way]] = []
     for sign in (np.float32(1), np.float32(-1)):
         own = peaks.of(0, sign)
-        lines = _lines(own, near, FEWEST if upright else FEWEST_LEVEL)
-        if lines:
+        clear = _lines(own, near, FEWEST if upright else FEWEST_LEVEL)
+        if clear:
             others = peaks.others(sign)
             moving = [_moving(other, own) for other in others] if upright else None
-            found += [(line, _way(line, own, others, steps, moving)) for line in lines]
+            found += [(line, _way(line, own, others, steps, moving)) for line in clear]
     if upright:
         found = [(line, way) for line, way in found if abs(way.pace) >= SLOWEST]
     sure = [_surely(line, way, upright=upright) for line, way in found]
@@ -304,12 +304,12 @@ def _way(line: Line, own: _Peaks, others: Sequence[_Peaks], steps: tuple[int, in
     if moving is not None and (np.isfinite(gone).mean(axis=0) < SOME).all():
         gone = _fast(line, moving, least, steps)
     paces, apart = gone @ weights, sharp * (gone[:, 1] - gone[:, 0])
-    told = np.isfinite(paces)
-    if told.sum() < 2:
+    known = np.isfinite(paces)
+    if known.sum() < 2:
         return _Way(0.0, np.inf, 0.0)
-    pace = float(np.median(paces[told]))
+    pace = float(np.median(paces[known]))
     within = ROUGHLY if moving is None else WHOLE_LINE
-    away = float(np.median(apart[told]))
+    away = float(np.median(apart[known]))
     alike = (np.abs(paces - pace) < within) & (np.abs(apart - np.clip(away, -_uneven(pace), _uneven(pace))) < within)
     return _Way(pace, away, float(alike.mean()))
 

@@ -42,9 +42,32 @@ SHARED, MOST_SURE, BELIEVED = 3.0, 4.0, 1.5
 logits. Where most of what was found is damage, the rest is: in two worn clips with all defects 0.79 and 0.91 of the damage stay, of
 0.80 and 0.91 that were found; where a place's own answer counted most, 0.75 and 0.87 did, and more of what is like damage."""
 
-LINE, TALL, LEAN, TOLD = 73, 0.7, 0.5, 0.6
-"""The first feature of the upright line through a place; the share of the frame's height over which a line stands that may be a
-scratch, the pixels by which it leans in a hundred rows at most, and the share of its places that are found in both neighbours."""
+LINE = 73
+"""The first feature of the upright line through a place, of those that `LINED` names."""
+
+LINED = (
+    "there",
+    "long",
+    "lean",
+    "bent",
+    "from top",
+    "to foot",
+    "found",
+    "goes",
+    "turns",
+    "goes before",
+    "tilts",
+    "scatters",
+    "ends",
+    "leans",
+)
+"""The features of a line: whether there is one; its share of the frame's height, how it leans and bends, and whether it begins at
+the top and ends at the foot; the share of its places that are found in both neighbours, how they go, by how much that changes, and
+how they went before; how far that differs from above to below, and by chance; the shares of lines that end and lean as it does."""
+
+TALL, LEAN, FOUND = 0.7, 0.5, 0.6
+"""The share of the frame's height over which a line stands that may be a scratch, the pixels by which it leans in a hundred rows at
+most, and the share of its places that are found in both neighbours."""
 
 AT_ONCE = 4
 """Places whose patches are looked for at once: what is made on the way stays in the processor's cache."""
@@ -208,21 +231,15 @@ def _mean_of(windows: Pixels) -> Pixels:
 # -- where it is again ------------------------------------------------------------------------------------------------
 
 
-def _halved(plane: Pixels) -> Pixels:
-    padded = np.pad(plane, ((0, plane.shape[0] % 2), (0, plane.shape[1] % 2)), mode="edge")
-    rows = padded[::2] + padded[1::2]
-    return np.asarray((rows[:, ::2] + rows[:, 1::2]) * np.float32(0.25), np.float32)
-
-
 def _flat(plane: Pixels) -> Pixels:
-    small = _halved(plane)
+    small = motion.shrunk(plane, 2)
     return small - motion.box(small, WIDE)
 
 
 def _matched(seen: Seen, rows: Places, columns: Places) -> list[Pixels]:
     """How well the patch around each place is found in the neighbours, and by which way."""
     own, *others = (_flat(each) for each in (*seen.planes, *(mending.gray(each) for each in seen.around)))
-    weight = np.minimum(_halved(np.abs(seen.apart)), np.float32(0.3))
+    weight = np.minimum(motion.shrunk(np.abs(seen.apart), 2), np.float32(0.3))
     y, x = rows // 2, columns // 2
     # Every second place says as much as all: those of even rows and columns, and those of odd ones.
     grid = np.indices((2 * HALF + 1, 2 * HALF + 1))
@@ -433,7 +450,7 @@ def _lined(seen: Seen, rows: Places, columns: Places) -> list[Pixels]:
     neighbours, on the whole and from above to below."""
     lines = passing.lines(seen.peaks, seen.hole, seen.steps)
     height = len(seen.hole)
-    parts = np.zeros((len(rows), 14), np.float32)
+    parts = np.zeros((len(rows), len(LINED)), np.float32)
     if not lines:
         return [*parts.T, np.zeros(len(rows), np.float32)]
     tops = np.array([line.bands[0] for line, _ in lines])
@@ -444,14 +461,14 @@ def _lined(seen: Seen, rows: Places, columns: Places) -> list[Pixels]:
         middle = line.bands * passing.EVERY + passing.EVERY // 2
         there = np.abs(columns - np.interp(rows, middle, line.places)).astype(np.float32)
         there[(rows < middle[0] - 24) | (rows > middle[-1] + 24)] = np.inf
-        told = np.isfinite(gone).all(axis=1)
-        first, last = (float(np.median(each[told])) if told.sum() > 1 else 9.0 for each in gone.T)
+        known = np.isfinite(gone).all(axis=1)
+        first, last = (float(np.median(each[known])) if known.sum() > 1 else 9.0 for each in gone.T)
         tilt = scatter = 0.0
-        if told.sum() > 5:
-            mean = gone[told].mean(axis=1)
-            place = (line.bands[told] - line.bands[told].mean()) / (height / passing.EVERY)
+        if known.sum() > 5:
+            mean = gone[known].mean(axis=1)
+            place = (line.bands[known] - line.bands[known].mean()) / (height / passing.EVERY)
             tilt = float((place * mean).sum() / max(1e-3, float((place * place).sum())))
-            scatter = float(np.std(gone[told][:, 1] - gone[told][:, 0]))
+            scatter = float(np.std(gone[known][:, 1] - gone[known][:, 0]))
         straight = lean * (middle - middle.mean())
         others = max(1, len(lines) - 1)
         own = [
@@ -461,7 +478,7 @@ def _lined(seen: Seen, rows: Places, columns: Places) -> list[Pixels]:
             float(np.std(line.places - straight)),
             float(line.bands[0] < 3),
             float(line.bands[-1] > height // passing.EVERY - 4),
-            float(told.mean()),
+            float(known.mean()),
             min(4.0, abs(first + last) / 2),
             min(4.0, abs(first - last)),
             min(4.0, abs(first)),
@@ -516,8 +533,8 @@ def chances(weights: estimator.Weights, given: NDArray[np.float32]) -> Pixels:
     answer = np.clip(weights.of(given)[:, 0], -MOST_SURE, MOST_SURE)
     chance = 1 / (1 + np.exp(-answer - np.float32(SHARED) * answer.mean() - np.float32(BELIEVED)))
     # A line that stands in all three frames as a scratch does may be a post before a camera that stands still: nobody can tell.
-    line = given[:, LINE:]
-    stands = (line[:, 0] > 0) & (line[:, 1] >= TALL) & (line[:, 2] <= LEAN) & (line[:, 6] >= TOLD) & (line[:, 7] <= passing.SLOWEST)
+    there, long, lean, found, goes = (given[:, LINE + LINED.index(name)] for name in ("there", "long", "lean", "found", "goes"))
+    stands = (there > 0) & (long >= TALL) & (lean <= LEAN) & (found >= FOUND) & (goes <= passing.SLOWEST)
     return np.asarray(np.where(stands, 1, chance), np.float32)
 
 
